@@ -1,0 +1,42 @@
+# `make run` and `make test` do all their set-up on a machine that has only python3.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/stamp
+EXTRAS ?= guide,test,dev
+
+.PHONY: setup run test test-all test-newest check
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml $(wildcard constraints/*.txt)
+	@$(PYTHON) -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' \
+	  2>/dev/null || { echo "nnguide needs Python 3.11 or newer with venv; $(PYTHON) is" \
+	  "$$($(PYTHON) --version 2>&1). Install it (Debian: python3-venv) or set" \
+	  "PYTHON=python3.12." >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --no-compile --disable-pip-version-check \
+	  -c constraints/$$($(BIN)/python constraints/choose.py) -e '.[$(EXTRAS)]'
+	@touch $@
+
+run: setup
+	$(BIN)/python -m experiments.part1_neural_network
+
+check: setup
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+test: check
+	$(BIN)/python -m pytest -q
+
+test-all: check
+	$(BIN)/python -m pytest -q -m 'not gpu'
+
+# The newest Python on this machine and the newest JAX it gets, in an environment of
+# their own: our code must run on both lines of JAX.
+test-newest:
+	@newest=$$($(PYTHON) constraints/newest_python.py) || exit 1; \
+	$(MAKE) --no-print-directory PYTHON="$$newest" VENV=.venv-newest EXTRAS=guide,test setup && \
+	.venv-newest/bin/python -m pytest -q -m smoke

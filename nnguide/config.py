@@ -1,0 +1,180 @@
+"""Command-line flags from a frozen dataclass, and a digest that names a run.
+
+A config is a frozen dataclass composed of the parts' configs. `define_flags` makes one
+typed absl flag a leaf field (`--train.steps`), so that `--help`, `--flagfile` and
+absl's spelling hints work; the result reads the parsed flags back into a config.
+"""
+
+import dataclasses
+import hashlib
+import inspect
+import json
+import re
+import types
+import typing
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+
+from absl import flags
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
+
+ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+_DEFINE = {
+    bool: flags.DEFINE_bool,
+    int: flags.DEFINE_integer,
+    float: flags.DEFINE_float,
+    str: flags.DEFINE_string,
+}
+
+
+class InputError(ValueError):
+    """Bad input at the border: one line that names what, where and the remedy.
+
+    Launchers print it and end with exit status 1; any other exception is our bug.
+    """
+
+
+def run_only(default: Any) -> Any:
+    """Marks a field that does not change what is learned.
+
+    Such a field (a path, a kernel, a picture's theme) stays out of `digest` and
+    `differences`, so that changing it resumes the same run.
+
+    Args:
+      default: the field's default; a nested config is marked as a whole.
+
+    Returns:
+      A dataclass field.
+    """
+    return dataclasses.field(default=default, metadata={"run_only": True})
+
+
+def define_flags(default: ConfigT, prefix: str = "") -> Callable[[], ConfigT]:
+    """Defines `--field` and `--group.field`; call the result after flags are parsed.
+
+    The help texts are the `name: text` lines of the dataclasses' docstrings.
+
+    Args:
+      default: holds the flags' defaults; may nest frozen dataclasses.
+      prefix: goes before every flag's name, for instance "train.".
+
+    Returns:
+      A function that reads the parsed flags into a config of `default`'s type. It
+      raises InputError where the config's own checks refuse a value.
+
+    Raises:
+      TypeError: a field is no bool, int, float, str, `Literal` of strings, tuple of
+        int, float or str, or dataclass.
+    """
+    hints = typing.get_type_hints(type(default))
+    texts = _field_texts(type(default))
+    readers: dict[str, Callable[[], Any]] = {}
+    for field in dataclasses.fields(default):
+        name, value = prefix + field.name, getattr(default, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            readers[field.name] = define_flags(value, name + ".")
+        else:
+            text, hint = texts.get(field.name, ""), hints[field.name]
+            readers[field.name] = _define_flag(name, value, hint, text)
+    return lambda: dataclasses.replace(default, **{k: r() for k, r in readers.items()})
+
+
+def _field_texts(config_type: type) -> dict[str, str]:
+    """The `name: text` entries of the docstrings, continuation lines joined."""
+    texts: dict[str, str] = {}
+    for parent in reversed(config_type.__mro__):  # a child's text wins
+        doc = inspect.cleandoc(parent.__doc__ or "")
+        for name, text in re.findall(r"^ *(\w+): ((?:.+)(?:\n {4,}\S.*)*)", doc, re.M):
+            texts[name] = re.sub(r"\s+", " ", text)
+    return texts
+
+
+def _define_flag(name: str, value: Any, hint: Any, text: str) -> Callable[[], Any]:
+    if typing.get_origin(hint) in (types.UnionType, typing.Union):  # `int | None`
+        (hint,) = (a for a in typing.get_args(hint) if a is not types.NoneType)
+    inside = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal and isinstance(inside[0], str):
+        choice = flags.DEFINE_enum(name, value, inside, text)
+        return lambda: choice.value
+    if typing.get_origin(hint) is tuple and inside[0] in (int, float, str):
+        return _define_tuple(name, value, inside[0], text)
+    if hint not in _DEFINE:
+        raise TypeError(f"--{name}: no absl flag holds a {hint}.")
+    leaf = _DEFINE[hint](name, value, text)
+    return lambda: leaf.value
+
+
+def _define_tuple(name: str, value: Any, item: Any, text: str) -> Callable[[], Any]:
+    default = None if value is None else [str(v) for v in value]
+    items = flags.DEFINE_list(name, default, text)
+
+    def read() -> tuple[Any, ...] | None:
+        if items.value is None:
+            return None
+        try:
+            return tuple(item(v) for v in items.value)
+        except ValueError as error:
+            raise InputError(
+                f"--{name}={','.join(items.value)}: {error}. "
+                f"Give {item.__name__} values separated by commas."
+            ) from None
+
+    return read
+
+
+def leaves(
+    config: "DataclassInstance", prefix: str = "", learned_only: bool = False
+) -> Iterator[tuple[str, Any]]:
+    """Yields every (flag name, value) of a config, in order of definition.
+
+    Args:
+      config: a config, nested or not.
+      prefix: goes before every name.
+      learned_only: leaves out what is marked `run_only`.
+    """
+    for field in dataclasses.fields(config):
+        if learned_only and field.metadata.get("run_only"):
+            continue
+        name, value = prefix + field.name, getattr(config, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from leaves(value, name + ".", learned_only)
+        else:
+            yield name, list(value) if isinstance(value, tuple) else value
+
+
+def digest(config: "DataclassInstance") -> str:
+    """Eight hex digits that name what a config learns (`run_only` fields left out)."""
+    learned = {k: _number(v) for k, v in leaves(config, learned_only=True)}
+    text = json.dumps(learned, sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:8]
+
+
+def _number(value: Any) -> Any:
+    """Writes 3.0 as 3, so that a rate given as an integer names the same run."""
+    if isinstance(value, list):
+        return [_number(item) for item in value]
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def differences(
+    config: "DataclassInstance", saved: dict[str, Any]
+) -> dict[str, tuple[Any, Any]]:
+    """Compares a config with one read back from config.json.
+
+    Args:
+      config: the config asked for.
+      saved: flag name -> value, as `dict(leaves(...))` gave them to JSON.
+
+    Returns:
+      Flag name -> (saved value, asked value) of every field that changes what is
+      learned and differs; a field that one side lacks counts as None there.
+    """
+    every = dict(leaves(config))
+    asked = dict(leaves(config, learned_only=True))
+    names = {*asked, *(name for name in saved if name not in every)}
+    pairs = {name: (saved.get(name), asked.get(name)) for name in sorted(names)}
+    return {name: (old, new) for name, (old, new) in pairs.items() if old != new}

@@ -1,0 +1,10 @@
+"""Devices: one mesh, and one way to compile a step for it.
+
+`mesh` lays the devices out; `compiling` turns a pure step into a program for them by
+jit, shard_map or pmap, which all keep the state in the same layout.
+"""
+
+from nnguide.parallel.compiling import compile_step, place
+from nnguide.parallel.mesh import AXES, ParallelConfig, make_mesh
+
+__all__ = ["AXES", "ParallelConfig", "compile_step", "make_mesh", "place"]

@@ -1,0 +1,1 @@
+"""Pictures from arrays, in one house style; only launchers import them."""

@@ -1,0 +1,257 @@
+"""Accuracy over training: a fan of many networks, and how fast labels are fitted.
+
+One lucky run is no finding: every picture here shows all the runs it was given.
+"""
+
+from collections.abc import Mapping
+
+import numpy as np
+from jaxtyping import Float
+
+from nnguide.plots.lettering import (
+    end_labels,
+    label,
+    percent,
+    reference_line,
+    title,
+)
+from nnguide.plots.style import DASHES, Axes, Figure, Theme, figure, palette_of
+
+
+def draw_curves(
+    axes: Axes, curves: Mapping[str, tuple[np.ndarray, np.ndarray]], marker: str = ""
+) -> None:
+    """Draws up to five curves, each named at its end.
+
+    Set scales and limits of the axes before; the labels stand at their right edge.
+
+    Args:
+      axes: where.
+      curves: name -> x and y, in data units.
+      marker: of the points, for instance "o" where they are few.
+    """
+    colours = palette_of(axes).series
+    ends = []
+    for (name, (x, y)), colour, dashes in zip(
+        curves.items(), colours[: len(curves)], DASHES[: len(curves)], strict=True
+    ):
+        axes.plot(
+            x, y, color=colour, linestyle=dashes, linewidth=2, marker=marker,
+            markersize=4,
+        )  # fmt: skip
+        ends.append((float(y[-1]), name, colour))
+    end_labels(axes, ends)
+
+
+def accuracy_fan(
+    theme: Theme,
+    epochs: Float[np.ndarray, " epochs"],
+    accuracies: Float[np.ndarray, "seeds epochs"],
+    references: Mapping[str, float],
+) -> Figure:
+    """Draws the test accuracy of many seeds over the epochs, and where they end.
+
+    Args:
+      theme: of the picture.
+      epochs: at which the accuracy was measured, ascending.
+      accuracies: shares of 1, one row a seed.
+      references: what to compare with -> accuracy.
+
+    Returns:
+      The figure: left every run, their median and the middle half; right one dot a
+      network at its last accuracy.
+    """
+    drawing, (fan, dots) = figure(theme, 12, 5.6, ncols=2, width_ratios=(3, 2))
+    final, seeds = accuracies[:, -1], len(accuracies)
+    _draw_fan(fan, epochs, accuracies, references)
+    _draw_final(dots, final, references)
+    passes = f"after {epochs[-1]:g} epochs"
+    if seeds == 1:
+        title(drawing, f"The network reads {final[0]:.1%} of the test digits {passes}")
+        return drawing
+    title(
+        drawing,
+        f"The median of {seeds} networks reads {np.median(final):.1%} of the test "
+        f"digits {passes}",
+        f"The same training, {seeds} seeds: the luckiest ends at {final.max():.1%}, "
+        f"the unluckiest at {final.min():.1%}, with a standard deviation of "
+        f"{100 * final.std(ddof=1):.1f} points. Best-of-{seeds} alone would be "
+        f"{100 * (final.max() - np.median(final)):.1f} points too proud.",
+    )
+    return drawing
+
+
+def _draw_fan(
+    axes: Axes,
+    epochs: np.ndarray,
+    accuracies: np.ndarray,
+    references: Mapping[str, float],
+) -> None:
+    colours = palette_of(axes)
+    low, middle, high = np.quantile(accuracies, (0.25, 0.5, 0.75), axis=0)
+    if len(accuracies) > 1:
+        thin = min(1.0, 0.12 + 3.0 / len(accuracies))
+        axes.plot(
+            epochs,
+            accuracies.T,
+            color=colours.neutral,
+            linestyle="-",
+            alpha=thin,
+            lw=0.7,
+        )
+        axes.fill_between(epochs, low, high, color=colours.positive, alpha=0.25, lw=0)
+    axes.plot(epochs, middle, color=colours.positive, linestyle="-", linewidth=2.6)
+    axes.set_xlim(epochs[0], epochs[-1])
+    axes.set_ylim(
+        axes.get_ylim()[0], max(*references.values(), accuracies.max()) + 0.015
+    )
+    axes.set_xlabel("epochs of training")
+    axes.set_ylabel("test accuracy")
+    percent(axes)
+    for value in references.values():
+        reference_line(axes, value, "")
+    last = "this network" if len(accuracies) == 1 else "median, middle half"
+    end_labels(
+        axes,
+        [
+            (float(middle[-1]), f"{last}\n{middle[-1]:.1%}", colours.positive),
+            *(
+                (v, f"{name}\n{v:.2%}", colours.neutral)
+                for name, v in references.items()
+            ),
+        ],
+    )
+
+
+def _draw_final(axes: Axes, final: np.ndarray, references: Mapping[str, float]) -> None:
+    """A dot a network, stacked where they end alike."""
+    colours = palette_of(axes)
+    room = max(0.004, 0.25 * (final.max() - final.min()))
+    low, high = final.min() - room, final.max() + room
+    width = (high - low) / 40
+    places = np.round(final / width).astype(int)
+    order = np.argsort(final, kind="stable")
+    heights = np.empty(len(final))
+    for place in np.unique(places):
+        here = order[places[order] == place]
+        heights[here] = np.arange(len(here)) + 0.5
+    tallest = heights.max() + 0.5
+    axes.scatter(
+        places * width, heights, s=min(60.0, 4000 / tallest**1.5), color=colours.positive,
+        edgecolors=colours.ground, linewidths=0.5,
+    )  # fmt: skip
+    axes.set_xlim(low, high)
+    axes.set_ylim(0, 1.35 * max(tallest, 4))
+    axes.set_xlabel("test accuracy at the end (one dot a network)")
+    axes.yaxis.set_visible(False)
+    axes.spines["left"].set_visible(False)
+    percent(axes, "x")
+    near = {name: value for name, value in references.items() if low < value < high}
+    for name, value in near.items():
+        reference_line(axes, value, f"{name}\n{value:.2%}", vertical=True, at=0.98)
+    if len(final) > 1:
+        text = f"median\n{np.median(final):.1%}"
+        reference_line(
+            axes, float(np.median(final)), text, vertical=True, at=0.86,
+            color=colours.positive, side="below",
+        )  # fmt: skip
+
+
+def label_fitting(
+    theme: Theme,
+    accuracies: Mapping[str, Float[np.ndarray, " _"]],
+    share: float = 0.99,
+) -> Figure:
+    """Draws how fast a network fits true labels, random labels and controls.
+
+    Args:
+      theme: of the picture.
+      accuracies: name -> training accuracy after epoch 1, 2, ..., shares of 1; the first
+        is the true labels, the second the random ones. A curve may stop when it is done.
+      share: of the training set that counts as fitted.
+
+    Returns:
+      The figure, over a logarithmic axis of epochs; the epoch where a curve first
+      reaches `share` is marked and named.
+    """
+    drawing, (above, below) = figure(
+        theme, 12, 7.4, nrows=2, height_ratios=(3, 2), sharex=True
+    )
+    fitted = {name: _epochs_to(curve, share) for name, curve in accuracies.items()}
+    lengths = {name: len(curve) for name, curve in accuracies.items()}
+    above.set_xscale("log")
+    above.set_xlim(0.95, 2.2 * max(lengths.values()))
+    above.xaxis.set_major_formatter("{x:g}")
+    _draw_fitting(above, accuracies, fitted, share)
+    _draw_epochs_to(below, fitted, lengths, share)
+    (true, of_true), (other, of_other) = list(fitted.items())[:2]
+    if of_true and of_other:
+        finding = (
+            f"The network fits {other} too, but needs {of_other / of_true:.1f} times as "
+            f"many epochs as for {true}: {of_other} against {of_true}"
+        )
+    else:
+        finding = (
+            f"In {lengths[other]} epochs the network fits {accuracies[other][-1]:.0%} of "
+            f"the {other}; of the {true} {accuracies[true][-1]:.0%} in {lengths[true]}"
+        )
+    first = f"{accuracies[true][0]:.0%} against {accuracies[other][0]:.0%}"
+    title(drawing, finding, f"Simple patterns come first: after one epoch, {first}.")
+    return drawing
+
+
+def _epochs_to(curve: np.ndarray, share: float) -> int | None:
+    """The first epoch, from 1, that reaches a share; None if none does."""
+    reached = curve >= share
+    return int(np.argmax(reached)) + 1 if reached.any() else None
+
+
+def _draw_fitting(
+    axes: Axes,
+    accuracies: Mapping[str, np.ndarray],
+    fitted: Mapping[str, int | None],
+    share: float,
+) -> None:
+    colours = palette_of(axes)
+    for rank, (name, curve) in enumerate(accuracies.items()):
+        main = rank < 2  # the two that the picture compares; the rest are controls
+        look = {"color": colours.series[rank], "linestyle": DASHES[rank]}
+        epochs = np.arange(1, len(curve) + 1)
+        axes.plot(epochs, curve, linewidth=2.8 if main else 1.6, **look)
+        epoch = fitted[name]
+        if main and epoch:
+            axes.plot(epoch, curve[epoch - 1], "o", markersize=8, **look)
+            label(
+                axes, epoch, 1.02, f"{name}: {epoch} epochs", color=look["color"],
+                ha="center", va="bottom", weight="bold",
+            )  # fmt: skip
+    reference_line(axes, share, f"{share:.0%} fitted", at=1.0, side="below")
+    axes.set_ylim(0, 1.12)
+    axes.set_yticks(np.linspace(0, 1, 6))
+    axes.set_ylabel("training accuracy")
+    percent(axes)
+
+
+def _draw_epochs_to(
+    axes: Axes,
+    fitted: Mapping[str, int | None],
+    lengths: Mapping[str, int],
+    share: float,
+) -> None:
+    """A line a curve, from epoch 1 to the epoch that fits the share asked for."""
+    colours = palette_of(axes)
+    true = next(iter(fitted.values()))
+    for rank, (name, epoch) in enumerate(fitted.items()):
+        look = {"color": colours.series[rank], "linestyle": DASHES[rank]}
+        end = epoch or lengths[name]
+        axes.plot([1, end], [rank, rank], linewidth=2.4, **look)
+        axes.plot(end, rank, marker="o" if epoch else ">", markersize=8, **look)
+        text = f"{epoch} epochs" if epoch else f"not in {end} epochs"
+        if epoch and true and rank:
+            text += f", {epoch / true:.1f} times as many"
+        label(axes, end, rank, text, offset=(9, 0), color=look["color"])
+    axes.set_yticks(range(len(fitted)), list(fitted))
+    axes.set_ylim(len(fitted) - 0.4, -0.6)
+    axes.tick_params(axis="y", length=0)
+    axes.spines["left"].set_visible(False)
+    axes.set_xlabel(f"epochs of training until {share:.0%} are fitted (logarithmic)")

@@ -1,0 +1,162 @@
+"""What an experiment measured: claims with verdicts, and results.json.
+
+Two questions are kept apart, both computed. The *verdict* is about the guide: does the
+measured value lie where the guide says it lies? `as_expected` is about us: does it lie
+where a correct implementation lands, by a paper, a closed form or arithmetic?
+"""
+
+import dataclasses
+import json
+import os
+import platform
+import subprocess
+from math import isfinite
+from pathlib import Path
+from typing import Any, Literal
+
+Band = tuple[float | None, float | None]  # None: open on that side; ends belong to it
+Verdict = Literal["holds", "caveat", "false"]
+
+
+def lies_in(value: float, band: Band) -> bool:
+    """Whether a value lies in a closed band; NaN lies in none."""
+    low, high = band
+    return (
+        (low is None or value >= low)
+        and (high is None or value <= high)
+        and value == value
+    )
+
+
+@dataclasses.dataclass(frozen=True)
+class Caveat:
+    """Where a claim is true only in part.
+
+    Attributes:
+      band: measured values for which the caveat is the verdict.
+      says: the condition under which the claim holds, one sentence.
+    """
+
+    band: Band
+    says: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Claim:
+    """One sentence of the guide and the number that speaks for or against it.
+
+    Attributes:
+      id: part and name, for instance "1.parameter_count".
+      statement: the guide's claim, one sentence.
+      measured: the number measured in this run.
+      stated: the band in which the claim holds.
+      expected: the band where a correct implementation lands.
+      source: where `stated` and `expected` come from.
+      unit: of the three numbers; "" for a pure number.
+      caveat: the band, if any, where the claim holds in part.
+      needs: what a run must have to be scored, said for people; "" if nothing.
+      scored: whether this run has it.
+    """
+
+    id: str
+    statement: str
+    measured: float
+    stated: Band
+    expected: Band
+    source: str
+    unit: str = ""
+    caveat: Caveat | None = None
+    needs: str = ""
+    scored: bool = True
+
+    @property
+    def verdict(self) -> Verdict:
+        """The verdict on the guide's sentence."""
+        if lies_in(self.measured, self.stated):
+            return "holds"
+        if self.caveat and lies_in(self.measured, self.caveat.band):
+            return "caveat"
+        return "false"
+
+    @property
+    def as_expected(self) -> bool | None:
+        """Whether we measured what we should; None where the run is too small."""
+        return lies_in(self.measured, self.expected) if self.scored else None
+
+    def to_json(self) -> dict[str, Any]:
+        """The claim as results.json holds it, verdicts computed."""
+        fields = dataclasses.asdict(self)
+        # JSON has no NaN and no infinity; readers other than Python stumble over them.
+        fields["measured"] = float(self.measured) if isfinite(self.measured) else None
+        return {**fields, "verdict": self.verdict, "as_expected": self.as_expected}
+
+
+@dataclasses.dataclass(frozen=True)
+class Results:
+    """Everything an experiment reports.
+
+    Attributes:
+      experiment: the launcher's name.
+      config: flag name -> value.
+      claims: what was measured, in the guide's order.
+      figures: file names of the pictures, relative to the workdir.
+      wall_seconds: duration of this run.
+    """
+
+    experiment: str
+    config: dict[str, Any]
+    claims: tuple[Claim, ...]
+    figures: tuple[str, ...]
+    wall_seconds: float
+
+    def save(self, path: Path) -> None:
+        """Writes results.json whole or not at all."""
+        content = {
+            "experiment": self.experiment,
+            "config": self.config,
+            "environment": environment(),
+            "claims": [claim.to_json() for claim in self.claims],
+            "figures": list(self.figures),
+            "wall_seconds": round(self.wall_seconds, 3),
+        }
+        write_whole(path, json.dumps(content, indent=1) + "\n")
+
+
+def environment() -> dict[str, Any]:
+    """The stack and the machine a result was measured on."""
+    import jax
+
+    return {
+        "jax": jax.__version__,
+        "python": platform.python_version(),
+        "platform": jax.default_backend(),
+        "device_kind": jax.devices()[0].device_kind,
+        "device_count": jax.device_count(),
+        "process_count": jax.process_count(),
+        "commit": _commit(),
+    }
+
+
+def _commit() -> str | None:
+    """The commit of this code; None without git, or outside of a repository."""
+    try:
+        described = subprocess.run(
+            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
+            cwd=Path(__file__).parent,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    except FileNotFoundError:
+        return None
+    return described.stdout.strip() or None
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Writes a text file so that a kill leaves the old one or the new one."""
+    temporary = path.with_name(path.name + ".partial")
+    with temporary.open("w", encoding="utf-8") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    temporary.replace(path)

@@ -1,0 +1,249 @@
+"""Checkpoints by Orbax, behind one file: asynchronous, verified, never lost.
+
+Orbax renames a finished folder into place, so a kill leaves whole steps only; it does
+not notice a flipped byte. Every step therefore carries a digest of each array. A step
+that fails it is named, moved to `damaged_checkpoints` (never deleted) and the previous
+good one is used.
+"""
+
+import dataclasses
+import functools
+import hashlib
+import itertools
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from absl import logging
+
+from nnguide.config import InputError
+from nnguide.training.metrics import Row
+from nnguide.training.step import State
+
+
+@dataclasses.dataclass(frozen=True)
+class Retention:
+    """Which checkpoints stay.
+
+    Attributes:
+      latest: how many of the newest.
+      best: the metric whose best step stays too, for instance "test/accuracy"; "" is
+        none.
+      best_mode: whether the best is the highest or the lowest.
+      steps: step numbers that always stay.
+    """
+
+    latest: int = 2
+    best: str = ""
+    best_mode: Literal["max", "min"] = "max"
+    steps: tuple[int, ...] = ()
+
+
+class Checkpoints:
+    """The checkpoints of one workdir.
+
+    Args:
+      workdir: holds `checkpoints/`, which the first save makes.
+      retention: which ones stay.
+
+    Attributes:
+      last_good: the newest step that was saved or restored here; None before.
+    """
+
+    def __init__(self, workdir: Path, retention: Retention) -> None:
+        self._workdir, self._retention = workdir.absolute(), retention
+        self._folder = self._workdir / "checkpoints"
+        self.last_good: int | None = None
+
+    def steps(self) -> list[int]:
+        """The steps on the disk, in order."""
+        paths = self._folder.iterdir() if self._folder.is_dir() else ()
+        return sorted(int(path.name) for path in paths if path.name.isdigit())
+
+    @functools.cached_property
+    def _manager(self) -> Any:
+        # Opened where it is first needed: Orbax takes seconds to import, and a run's
+        # first step should not wait for it.
+        import orbax.checkpoint as ocp
+        from orbax.checkpoint import checkpoint_managers as policies
+
+        keep, name = self._retention, self._retention.best
+        stays: list[Any] = [
+            policies.LatestN(keep.latest),
+            policies.CustomSteps(keep.steps),
+        ]
+        best: dict[str, Any] = {}
+        if name:
+            stays.append(
+                policies.BestN(
+                    get_metric_fn=lambda metrics: metrics[name],
+                    reverse=keep.best_mode == "min",
+                    n=1,
+                )
+            )
+            best = {"best_fn": lambda m: m[name], "best_mode": keep.best_mode}
+        options = ocp.CheckpointManagerOptions(
+            preservation_policy=policies.AnyPreservationPolicy(stays),
+            cleanup_tmp_directories=True,
+            **best,
+        )
+        return ocp.CheckpointManager(self._folder, options=options)
+
+    def save(self, step: int, state: State, row: Row) -> None:
+        """Starts to write a step; returns once the state may be donated.
+
+        Args:
+          step: the number of steps taken.
+          state: on the devices.
+          row: the metrics at that step, where `Retention.best` is looked up.
+
+        Raises:
+          InputError: the metric that tells the best is not among them.
+        """
+        import orbax.checkpoint as ocp
+
+        name = self._retention.best
+        if name and name not in row:
+            raise InputError(
+                f"train.best={name}: step {step} has no such metric, only "
+                f"{', '.join(row)}; name one of those that every save computes."
+            )
+        metrics = {name: float(np.mean(row[name]))} if name else None
+        self._manager.save(
+            step,
+            args=ocp.args.Composite(
+                state=ocp.args.StandardSave(state),
+                digest=ocp.args.JsonSave(_digests(state)),
+            ),
+            metrics=metrics,
+            force=True,
+        )
+        self.last_good = step
+
+    def restore(self, like: State) -> tuple[int, State] | None:
+        """The newest good step and its state; None where nothing was saved.
+
+        Args:
+          like: shapes, dtypes and shardings of the state wanted.
+
+        Raises:
+          InputError: a checkpoint holds arrays of other shapes, or all are damaged.
+        """
+        steps = self.steps()
+        for step in steps:
+            problem = _unreadable(self._folder / str(step))
+            if problem:
+                self._move_aside(step, problem)
+        for step in reversed(self.steps()):
+            state, problem = self._read(step, like)
+            if state is not None:
+                self.last_good = step
+                return step, state
+            self._move_aside(step, problem)
+        if not steps:
+            return None
+        raise InputError(
+            f"{self._folder}: every checkpoint is damaged (all kept in "
+            f"{self._workdir / 'damaged_checkpoints'}); start again with --restart."
+        )
+
+    def _read(self, step: int, like: State) -> tuple[State | None, str]:
+        """The state, or None and what is wrong with it."""
+        import orbax.checkpoint as ocp
+
+        composite, json_restore = ocp.args.Composite, ocp.args.JsonRestore()
+        try:
+            digests = self._manager.restore(step, args=composite(digest=json_restore))
+            digests = dict(digests["digest"])
+        except Exception as error:  # Orbax and TensorStore raise bare Exceptions
+            return None, f"its digest cannot be read ({_first_line(error)})"
+        self._check_shapes(step, digests, like)
+        try:
+            restore = ocp.args.StandardRestore(like)
+            state = self._manager.restore(step, args=composite(state=restore))["state"]
+        except Exception as error:
+            return None, f"its arrays cannot be read ({_first_line(error)})"
+        found = _digests(state)
+        wrong = [name for name in digests if digests[name] != found[name]]
+        if wrong:
+            return None, f"the digest of {', '.join(wrong)} differs"
+        return state, ""
+
+    def _check_shapes(self, step: int, digests: dict[str, Any], like: State) -> None:
+        asked = {name: _shape(leaf) for name, leaf in _named_leaves(like)}
+        saved = {name: digest["shape"] for name, digest in digests.items()}
+        for name in sorted({*asked, *saved}):
+            if asked.get(name) != saved.get(name):
+                raise InputError(
+                    f"{self._folder}/{step}: {name} is {saved.get(name)} there and "
+                    f"{asked.get(name)} in this run; use another --workdir, or "
+                    "--restart."
+                )
+
+    def _move_aside(self, step: int, problem: str) -> None:
+        aside = self._workdir / "damaged_checkpoints"
+        aside.mkdir(exist_ok=True)
+        names = (aside / f"{step}-{number}" for number in itertools.count(1))
+        target = next(path for path in names if not path.exists())
+        (self._folder / str(step)).rename(target)
+        self._forget_manager()
+        logging.warning(
+            "checkpoint %d is damaged: %s; moved to %s, the one before it is used",
+            step,
+            problem,
+            target,
+        )
+
+    def close(self) -> None:
+        """Returns when everything is on the disk."""
+        self._forget_manager()
+
+    def _forget_manager(self) -> None:
+        if "_manager" in self.__dict__:
+            self._manager.wait_until_finished()
+            self._manager.close()
+            del self._manager
+
+
+def _unreadable(step_folder: Path) -> str:
+    """Says which of the files that Orbax opens a folder with is no JSON; "" if none."""
+    for name in ("metrics/metrics", "_CHECKPOINT_METADATA"):
+        path = step_folder / name
+        try:
+            if path.exists():
+                json.loads(path.read_bytes())
+        except ValueError:
+            return f"{name} is no JSON"
+    return ""
+
+
+def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    flat = jax.tree_util.tree_flatten_with_path(tree)[0]
+    return [
+        (jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
+        for path, leaf in flat
+    ]
+
+
+def _shape(leaf: Any) -> str:
+    return f"{leaf.dtype}{list(leaf.shape)}"
+
+
+def _digests(tree: Any) -> dict[str, dict[str, str]]:
+    """Name -> shape and BLAKE2 digest of each array's bytes."""
+    digests = {}
+    for name, leaf in _named_leaves(tree):
+        shape = _shape(leaf)
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.random.key_data(leaf)
+        data = np.ascontiguousarray(jax.device_get(leaf))
+        digest = hashlib.blake2b(data.tobytes(), digest_size=16).hexdigest()
+        digests[name] = {"shape": shape, "blake2b": digest}
+    return digests
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).splitlines() or [type(error).__name__])[0][:120]

@@ -1,0 +1,301 @@
+"""`fit`: the only training loop. It never asks which task it runs.
+
+The order at a save is what makes a kill at any moment harmless: fetch the metrics,
+stop if the loss is not finite, put metrics.jsonl on the disk, save. On a restore the
+rows after the restored step are dropped, so the file ends bit-equal to an undisturbed
+run's.
+"""
+
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+from jax.sharding import Mesh, NamedSharding
+from jax.sharding import PartitionSpec as P
+
+from nnguide.array_types import Key
+from nnguide.config import InputError, run_only
+from nnguide.parallel import ParallelConfig, compile_step, make_mesh, place
+from nnguide.training.checkpoint import Checkpoints, Retention
+from nnguide.training.metrics import Recorder, Row, means
+from nnguide.training.optimizer import averaged
+from nnguide.training.profile import Profile, profiled_steps
+from nnguide.training.step import State, initial_state, make_evaluation, make_step
+from nnguide.training.task import Batches, Task
+
+
+class NonFiniteLoss(InputError):
+    """The loss became NaN or infinite; the message names the last good checkpoint."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """How long to train, and what happens on the way.
+
+    Attributes:
+      steps: steps of the optimizer in the whole run.
+      seed: of the initial parameters and of all noise.
+      accumulation: microbatches a step, whose gradients are summed.
+      steps_per_call: steps compiled into one call; divides the intervals below. Keep 1
+        for convolutions on CPU, whose gradients are 30 times slower inside a scan.
+      log_every: steps between two rows of metrics.
+      evaluate_every: steps between evaluations; 0 evaluates at the end alone.
+      save_every: steps between checkpoints; 0 saves at the end alone.
+      keep_latest: how many of the newest checkpoints stay.
+      keep_steps: step numbers whose checkpoints always stay.
+      best: metric whose best checkpoint stays too, for instance test/accuracy.
+      best_mode: whether the best is the highest or the lowest.
+      profile: START:STOP writes a trace of these steps to the workdir.
+      progress: draw a progress bar.
+      parallel: how a step is spread over devices.
+    """
+
+    steps: int = 1000
+    seed: int = 0
+    accumulation: int = 1
+    steps_per_call: int = run_only(1)
+    log_every: int = 100
+    evaluate_every: int = 0
+    save_every: int = 0
+    keep_latest: int = run_only(2)
+    keep_steps: tuple[int, ...] = run_only(())
+    best: str = run_only("")
+    best_mode: Literal["max", "min"] = run_only("max")
+    profile: str = run_only("")
+    progress: bool = run_only(True)
+    parallel: ParallelConfig = run_only(ParallelConfig())
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "accumulation", "steps_per_call", "log_every"):
+            if getattr(self, name) < 1:
+                raise InputError(f"train.{name}={getattr(self, name)}: give 1 or more.")
+        for name in ("steps", "log_every", "evaluate_every", "save_every"):
+            if getattr(self, name) % self.steps_per_call:
+                raise InputError(
+                    f"train.{name}={getattr(self, name)}: must be a multiple of "
+                    f"train.steps_per_call={self.steps_per_call}."
+                )
+        if self.save_every % self.log_every:
+            raise InputError(
+                f"train.save_every={self.save_every}: must be a multiple of "
+                f"train.log_every={self.log_every}, so that each save has its row."
+            )
+        profiled_steps(self.profile)
+
+
+class Fit(NamedTuple):
+    """What a run leaves.
+
+    Attributes:
+      state: after the last step.
+      history: the rows of metrics.jsonl, {"step": ..., name: mean}.
+    """
+
+    state: State
+    history: list[Row]
+
+
+def fit(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    batches: Batches,
+    config: Config,
+    *,
+    evaluation: Mapping[str, Batches] | None = None,
+    frozen: Mapping[str, Any] | None = None,
+    workdir: Path | None = None,
+    mesh: Mesh | None = None,
+) -> Fit:
+    """Trains a task, or goes on where its workdir left off.
+
+    Args:
+      task: the subject, as three pure functions.
+      optimizer: an Optax transform for the gradient of the mean loss.
+      batches: the training data.
+      config: how long, how often.
+      evaluation: name -> batches whose stream ends; their metrics are called
+        "name/metric" and use the running average of the parameters where there is one.
+      frozen: arrays handed to `loss` and `evaluate` by name, neither trained nor saved.
+      workdir: for metrics, checkpoints and events; None writes nothing.
+      mesh: the devices; None makes one from `config.parallel`.
+
+    Returns:
+      The final state and the history. A finished run trains nothing.
+
+    Raises:
+      NonFiniteLoss: at the first row or checkpoint whose loss is not finite.
+      InputError: a batch that does not divide over the devices, a checkpoint of
+        another shape, or a setting that does not fit.
+    """
+    mesh = mesh or make_mesh(config.parallel.devices)
+    retention = Retention(
+        config.keep_latest, config.best, config.best_mode, config.keep_steps
+    )
+    checkpoints = Checkpoints(workdir, retention) if workdir else None
+    first, state = _start(task, optimizer, config, mesh, checkpoints)
+    recorder = Recorder(workdir, first, config.steps, config.progress)
+    frozen = dict(frozen or {})
+    evaluators = {
+        name: _evaluator(task, its_batches, frozen, config, mesh)
+        for name, its_batches in (evaluation or {}).items()
+    }
+    run = compile_step(
+        make_step(task, optimizer, batches, config.accumulation),
+        mesh,
+        config.parallel.mode,
+        steps_per_call=config.steps_per_call,
+    )
+    shared = place((batches.arrays, frozen), mesh)
+    rows = _stacked(batches.stream(first), config.steps_per_call)
+    profile = Profile(config.profile, workdir)
+    waiting: Waiting | None = None
+    try:
+        for step in range(first, config.steps, config.steps_per_call):
+            profile.at(step, state)
+            state, metrics = run(state, next(rows), shared)
+            if waiting:  # fetched one call late, while the devices compute the next
+                _record(recorder, checkpoints, waiting)
+            done = step + config.steps_per_call
+            waiting = _due_metrics(done, state, metrics, evaluators, config)
+            recorder.advance(done)
+            if waiting and checkpoints and _due(done, config.save_every, config.steps):
+                row = _record(recorder, checkpoints, waiting)
+                recorder.sync()
+                checkpoints.save(done, state, row)
+                waiting = None
+        if waiting:
+            _record(recorder, checkpoints, waiting)
+        profile.at(config.steps, state)
+    finally:
+        recorder.close()
+        if checkpoints:
+            checkpoints.close()
+    return Fit(state, recorder.history)
+
+
+class Waiting(NamedTuple):
+    """Metrics of a step that are still on the devices: prefix -> metrics."""
+
+    step: int
+    metrics: dict[str, Any]
+
+
+def _start(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    config: Config,
+    mesh: Mesh,
+    checkpoints: Checkpoints | None,
+) -> tuple[int, State]:
+    """The first step and its state: restored, or born on all devices."""
+    everywhere = NamedSharding(mesh, P())
+    key = jax.random.key(config.seed)
+
+    def make(key: Key) -> State:
+        return initial_state(task, optimizer, key)
+
+    if checkpoints and checkpoints.steps():
+        like = jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                leaf.shape, leaf.dtype, sharding=everywhere
+            ),
+            jax.eval_shape(make, key),
+        )
+        restored = checkpoints.restore(like)
+        if restored:
+            return restored
+    return 0, jax.jit(make, out_shardings=everywhere)(key)
+
+
+def _evaluator(
+    task: Task, batches: Batches, frozen: dict[str, Any], config: Config, mesh: Mesh
+) -> Callable[[Any], Any]:
+    """A function of the params that sums the metrics of every evaluation batch.
+
+    All batches get one shape: ragged ends are filled up with rows of weight 0.
+    """
+    run = compile_step(
+        make_evaluation(task, batches), mesh, config.parallel.mode, donate=False
+    )
+    shared = place((batches.arrays, frozen), mesh)
+    key = jax.random.key(config.seed)
+
+    def evaluate(params: Any) -> Any:
+        sums, size = None, 0
+        for number, rows in enumerate(batches.stream(0)):
+            count = jax.tree.leaves(rows)[0].shape[0]
+            size = size or -(-count // mesh.size) * mesh.size
+            weight = (np.arange(size) < count).astype(np.float32)
+            padded = jax.tree.map(lambda leaf, size=size: _pad(leaf, size), rows)
+            batch_key = jax.random.fold_in(key, number)
+            _, metrics = run(params, (padded, weight), (*shared, batch_key))
+            sums = jax.tree.map(jnp.add, sums, metrics) if sums else metrics
+        return sums
+
+    return evaluate
+
+
+def _pad(leaf: np.ndarray, size: int) -> np.ndarray:
+    """Repeats the first row up to a size."""
+    missing = size - leaf.shape[0]
+    return np.concatenate([leaf, np.repeat(leaf[:1], missing, axis=0)])
+
+
+def _stacked(stream: Iterator[Any], count: int) -> Iterator[Any]:
+    """Rows of `count` steps stacked to (count, B, ...); as they are where it is 1."""
+    if count == 1:
+        return stream
+    return (
+        jax.tree.map(
+            lambda *leaves: np.stack(leaves), first, *islice(stream, count - 1)
+        )
+        for first in stream
+    )
+
+
+def _due(done: int, every: int, steps: int) -> bool:
+    return done == steps or (every > 0 and done % every == 0)
+
+
+def _due_metrics(
+    done: int,
+    state: State,
+    metrics: Any,
+    evaluators: Mapping[str, Callable[[Any], Any]],
+    config: Config,
+) -> Waiting | None:
+    row = {}
+    if _due(done, config.log_every, config.steps):
+        row[""] = metrics
+    if _due(done, config.evaluate_every, config.steps):
+        params = averaged(state.opt_state, state.params)
+        for name, evaluate in evaluators.items():
+            row[name + "/"] = evaluate(params)
+    return Waiting(done, row) if row else None
+
+
+def _record(
+    recorder: Recorder, checkpoints: Checkpoints | None, waiting: Waiting
+) -> Row:
+    """Fetches a row and writes it, but stops at a loss that is not finite."""
+    row: Row = {"step": waiting.step}
+    for prefix, metrics in waiting.metrics.items():
+        row.update(means(metrics, prefix))
+    loss = np.atleast_1d(row.get("loss", 0.0))
+    if not np.isfinite(loss).all():
+        which = np.flatnonzero(~np.isfinite(loss))
+        networks = f" in networks {which.tolist()}" if len(loss) > 1 else ""
+        good = checkpoints.last_good if checkpoints else None
+        raise NonFiniteLoss(
+            f"the loss is {loss[which[0]]}{networks} at step {waiting.step}; last good "
+            f"checkpoint: {'none' if good is None else f'step {good}'}. Lower "
+            "--optimizer.rate or set --optimizer.clip."
+        )
+    recorder.write(row)
+    return row

@@ -1,0 +1,170 @@
+"""Where a run's numbers go: metrics.jsonl, timings.jsonl, TensorBoard, a progress bar.
+
+metrics.jsonl holds what was computed and is the same to the last byte after a resume;
+times and rates, which never repeat, live in timings.jsonl.
+"""
+
+import json
+import os
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import jax
+import numpy as np
+
+from nnguide.array_types import Metrics
+from nnguide.results import write_whole
+
+Row = dict[str, Any]
+
+
+def means(metrics: Metrics, prefix: str = "") -> Row:
+    """Fetches sums and divides them by their weights; a vector becomes a list."""
+    fetched = jax.device_get(metrics)
+    return {
+        prefix + name: (np.float64(total) / np.float64(weight)).tolist()
+        for name, (total, weight) in sorted(fetched.items())
+    }
+
+
+def read_rows(path: Path, last_step: int) -> list[Row]:
+    """The rows of a metrics file up to a step; a line cut off by a kill ends it."""
+    rows: list[Row] = []
+    if not path.exists():
+        return rows
+    for line in path.read_text().splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            break
+        if row["step"] > last_step:
+            break
+        rows.append(row)
+    return rows
+
+
+class Recorder:
+    """Writes the rows of one run; without a workdir it only remembers them.
+
+    Args:
+      workdir: where the files go, or None.
+      first_step: the step the run starts or resumes at; later rows are dropped.
+      last_step: the run's length.
+      show: draw a progress bar (a plain line now and then if there is no terminal).
+    """
+
+    def __init__(
+        self, workdir: Path | None, first_step: int, last_step: int, show: bool
+    ) -> None:
+        self.history: list[Row] = []
+        self._file = self._timings = self._board = None
+        self._workdir, self._first_step = workdir, first_step
+        self._progress = Progress(first_step, last_step) if show else None
+        if workdir:
+            workdir.mkdir(parents=True, exist_ok=True)
+            path = workdir / "metrics.jsonl"
+            self.history = read_rows(path, first_step)
+            kept = "".join(json.dumps(row) + "\n" for row in self.history)
+            write_whole(path, kept)
+            self._file = path.open("a")
+            self._timings = (workdir / "timings.jsonl").open("a")
+
+    def write(self, row: Row) -> None:
+        """Appends one row, {"step": ..., name: mean}."""
+        self.history.append(row)
+        if self._file and self._timings:
+            self._file.write(json.dumps(row) + "\n")
+            self._file.flush()
+            timing = {"step": row["step"], "time": time.time()}
+            self._timings.write(json.dumps(timing) + "\n")
+            self._timings.flush()
+            self._write_board(row)
+        if self._progress:
+            self._progress.tell(row)
+
+    def _write_board(self, row: Row) -> None:
+        if self._board is None:
+            from tensorboardX import SummaryWriter
+
+            self._board = SummaryWriter(
+                str(self._workdir), purge_step=self._first_step + 1
+            )
+        for name, value in row.items():
+            if name != "step" and isinstance(value, float):
+                self._board.add_scalar(name, value, row["step"])
+
+    def advance(self, step: int) -> None:
+        """Moves the progress bar."""
+        if self._progress:
+            self._progress.advance(step)
+
+    def sync(self) -> None:
+        """Returns when metrics.jsonl is on the disk; a checkpoint may follow."""
+        if self._file:
+            os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Closes the files and the bar."""
+        for resource in (self._file, self._timings, self._board, self._progress):
+            if resource:
+                resource.close()
+
+
+class Progress:
+    """A progress bar on a terminal; elsewhere a plain line every ten seconds."""
+
+    def __init__(self, first_step: int, last_step: int) -> None:
+        self._start, self._told = time.monotonic(), time.monotonic()
+        self._first, self._last = first_step, last_step
+        self._bar = self._task = None
+        if sys.stderr.isatty() and first_step < last_step:
+            self._bar = _make_bar()
+            self._task = self._bar.add_task(
+                "training", completed=first_step, total=last_step, loss="", rate=""
+            )
+            self._bar.start()
+
+    def advance(self, step: int) -> None:
+        """Shows the step and the rate."""
+        if self._bar and self._task is not None:
+            rate = f"{self._rate(step):,.0f} steps/s"
+            self._bar.update(self._task, completed=step, rate=rate)
+
+    def tell(self, row: Row) -> None:
+        """Shows the loss."""
+        loss = row.get("loss")
+        shown = f"loss {np.mean(loss):.4g}" if loss is not None else ""
+        if self._bar and self._task is not None:
+            self._bar.update(self._task, loss=shown)
+        elif time.monotonic() - self._told > 10:
+            self._told = time.monotonic()
+            step = row["step"]
+            rate = self._rate(step)
+            left = (self._last - step) / max(rate, 1e-9)
+            line = f"step {step:,}/{self._last:,}  {shown}  {rate:,.0f} steps/s"
+            print(f"{line}  {left:,.0f} s left", file=sys.stderr, flush=True)
+
+    def _rate(self, step: int) -> float:
+        return (step - self._first) / max(time.monotonic() - self._start, 1e-9)
+
+    def close(self) -> None:
+        """Leaves the terminal clean."""
+        if self._bar:
+            self._bar.stop()
+
+
+def _make_bar() -> Any:
+    from rich import progress
+    from rich.console import Console
+
+    return progress.Progress(
+        progress.TextColumn("{task.description}"),
+        progress.BarColumn(),
+        progress.MofNCompleteColumn(),
+        progress.TextColumn("{task.fields[loss]}  {task.fields[rate]}"),
+        progress.TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    )

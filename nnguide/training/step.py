@@ -1,0 +1,151 @@
+"""One pure training step and one pure evaluation step, for any task.
+
+Everything is a sum with a weight: microbatches and devices add their sums, and the
+step divides once. Masks, accumulation, shards and ragged ends are exact that way; a
+mean of means is not.
+"""
+
+from collections.abc import Callable
+from typing import Any
+
+import flax.linen as nn
+import jax
+import jax.numpy as jnp
+import optax
+from flax import struct
+
+from nnguide.array_types import Array, Key, Metrics
+from nnguide.training.task import Batches, Task
+
+Axis = str | tuple[str, ...] | None
+
+
+@struct.dataclass
+class State:
+    """Everything a run carries from step to step, arrays only.
+
+    Attributes:
+      step: how many steps were taken, int32.
+      params: the parameters, a plain tree.
+      opt_state: the optimizer's.
+      key: the run's random key; a step folds its number in and never replaces it.
+    """
+
+    step: Array
+    params: Any
+    opt_state: Any
+    key: Array
+
+
+def initial_state(
+    task: Task, optimizer: optax.GradientTransformation, key: Key
+) -> State:
+    """The state before the first step; Linen's boxes are taken off here."""
+    init_key, run_key = jax.random.split(key)
+    params = nn.unbox(task.init(init_key))
+    return State(jnp.zeros((), jnp.int32), params, optimizer.init(params), run_key)
+
+
+def make_step(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    batches: Batches,
+    accumulation: int = 1,
+) -> Callable[[State, Any, Any, Axis], tuple[State, Metrics]]:
+    """The training step of a task.
+
+    Args:
+      task: the subject.
+      optimizer: an Optax transform; it sees the gradient of the mean loss.
+      batches: their `assemble` is traced into the step.
+      accumulation: microbatches a step, whose gradients are summed.
+
+    Returns:
+      `step(state, rows, (arrays, frozen), axis) -> (state, metrics)`; metrics are
+      sums with weights, "loss" among them.
+    """
+
+    def step(state: State, rows: Any, shared: Any, axis: Axis) -> tuple[State, Metrics]:
+        arrays, frozen = shared
+        data_key, loss_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+
+        def gradient_sums(piece: tuple[Any, Array]) -> Any:
+            batch = _assemble(batches, arrays, piece[0], piece[1], data_key)
+
+            def objective(params: Any) -> Any:
+                total, metrics = task.loss(params, batch, loss_key, **frozen)
+                # Where n networks share a step, the totals have n entries and the
+                # weights are equal; each network's gradient is its own.
+                return total[0].sum(), (total[1], {"loss": total, **metrics})
+
+            (_, report), gradient = jax.value_and_grad(objective, has_aux=True)(
+                state.params
+            )
+            return gradient, report
+
+        pieces = rows, _examples(rows, axis)
+        if accumulation == 1:
+            sums = gradient_sums(pieces)
+        else:
+            sums = _accumulate(gradient_sums, pieces, accumulation)
+        gradient, (weight, metrics) = _sum_over(axis, sums)
+        gradient = jax.tree.map(lambda g: g / weight.mean(), gradient)
+        updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
+        params = optax.apply_updates(state.params, updates)
+        return State(state.step + 1, params, opt_state, state.key), metrics
+
+    return step
+
+
+def make_evaluation(
+    task: Task, batches: Batches
+) -> Callable[[Any, Any, Any, Axis], tuple[None, Metrics]]:
+    """The evaluation step: `(params, (rows, weight), (arrays, frozen, key), axis)`."""
+
+    def step(params: Any, rows: Any, shared: Any, axis: Axis) -> tuple[None, Metrics]:
+        (rows, weight), (arrays, frozen, key) = rows, shared
+        data_key, evaluate_key = jax.random.split(key)
+        examples = _examples(rows, axis)
+        batch = _assemble(batches, arrays, rows, examples, data_key)
+        batch["weight"] = batch["weight"] * weight
+        metrics = task.evaluate(params, batch, evaluate_key, **frozen)
+        return None, _sum_over(axis, metrics)
+
+    return step
+
+
+def _examples(rows: Any, axis: Axis) -> Array:
+    """Each row's place in the global batch, (B,) int32."""
+    size = jax.tree.leaves(rows)[0].shape[0]
+    first = 0 if axis is None else jax.lax.axis_index(axis) * size
+    return first + jnp.arange(size, dtype=jnp.int32)
+
+
+def _assemble(
+    batches: Batches, arrays: Any, rows: Any, examples: Array, key: Key
+) -> dict[str, Array]:
+    ones = jnp.ones(examples.shape, jnp.float32)
+    return {"weight": ones, **batches.assemble(arrays, rows, key), "example": examples}
+
+
+def _accumulate(gradient_sums: Callable, pieces: Any, count: int) -> Any:
+    """Adds up microbatches; the j-th takes rows j, j + count, ... of every device."""
+
+    def split(leaf: Array) -> Array:
+        return leaf.reshape(-1, count, *leaf.shape[1:]).swapaxes(0, 1)
+
+    pieces = jax.tree.map(split, pieces)
+    first = jax.tree.map(lambda leaf: leaf[0], pieces)
+    zeros = jax.tree.map(
+        lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
+        jax.eval_shape(gradient_sums, first),
+    )
+
+    def add(sums: Any, piece: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, sums, gradient_sums(piece)), None
+
+    return jax.lax.scan(add, zeros, pieces)[0]
+
+
+def _sum_over(axis: Axis, tree: Any) -> Any:
+    return tree if axis is None else jax.lax.psum(tree, axis)

@@ -1,0 +1,55 @@
+"""The classifier's three functions: sums over the examples that count."""
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from nnguide.network import backprop, classify
+from nnguide.network.cost import desired_output, squared_error
+from nnguide.network.mlp import Mlp, MlpConfig
+
+CONFIG = MlpConfig(widths=(784, 8, 10))
+
+
+def batch_of(key, weight):
+    size = len(weight)
+    return {
+        "image": jax.random.uniform(key, (size, 28, 28, 1)),
+        "label": jnp.arange(size) % 10,
+        "weight": jnp.asarray(weight, jnp.float32),
+    }
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("way", ["autodiff", "by_hand"])
+def test_loss_and_accuracy_are_sums_over_what_counts(way, key):
+    ways = {
+        "autodiff": lambda: classify.functions(Mlp(CONFIG), CONFIG.cost),
+        "by_hand": lambda: backprop.functions(CONFIG),
+    }
+    init, loss, evaluate = ways[way]()
+    params = nn.unbox(init(key))
+    batch = batch_of(key, [1, 1, 0, 1])
+    (total, weight), metrics = loss(params, batch, key)
+    outputs = Mlp(CONFIG).apply({"params": params}, batch["image"])
+    each = squared_error(outputs, desired_output(batch["label"]))
+    right = jnp.argmax(outputs, -1) == batch["label"]
+    counts = np.array([0, 1, 3])
+    np.testing.assert_allclose(total, each[counts].sum(), rtol=1e-6)
+    assert (weight, metrics["accuracy"]) == (3, (right[counts].sum(), 3))
+    assert evaluate(params, batch, key)["loss"] == (total, weight)
+
+
+def test_padding_has_no_gradient(key):
+    _, loss, _ = classify.functions(Mlp(CONFIG), CONFIG.cost)
+    params = nn.unbox(classify.functions(Mlp(CONFIG), CONFIG.cost).init(key))
+    padded = batch_of(key, [1, 1, 0, 0])
+    short = jax.tree.map(lambda leaf: leaf[:2], padded)
+    gradient = jax.grad(lambda params, batch: loss(params, batch, key)[0][0])
+    jax.tree.map(
+        lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
+        gradient(params, padded),
+        gradient(params, short),
+    )
