@@ -1,0 +1,1 @@
+"""One launcher a part of the guide; each joins a subject with data and training."""

@@ -9,20 +9,24 @@ import dataclasses
 import hashlib
 import inspect
 import json
+import os
 import re
 import types
 import typing
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 from absl import flags
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
+else:
+    DataclassInstance = Any  # exists for type checkers only; beartype looks it up
 
 flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
 
-ConfigT = TypeVar("ConfigT", bound="DataclassInstance")
+ConfigT = TypeVar("ConfigT", bound=DataclassInstance)
 _DEFINE = {
     bool: flags.DEFINE_bool,
     int: flags.DEFINE_integer,
@@ -36,6 +40,17 @@ class InputError(ValueError):
 
     Launchers print it and end with exit status 1; any other exception is our bug.
     """
+
+
+def cache_folder() -> Path:
+    """Where data sets and compiled programs are kept between runs.
+
+    $NNGUIDE_CACHE, else nnguide in $XDG_CACHE_HOME, else ~/.cache/nnguide.
+    """
+    if folder := os.environ.get("NNGUIDE_CACHE"):
+        return Path(folder)
+    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(home) / "nnguide"
 
 
 def run_only(default: Any) -> Any:
@@ -119,7 +134,7 @@ def _define_tuple(name: str, value: Any, item: Any, text: str) -> Callable[[], A
             return tuple(item(v) for v in items.value)
         except ValueError as error:
             raise InputError(
-                f"--{name}={','.join(items.value)}: {error}. "
+                f"--{name}={','.join(items.value or ())}: {error}. "
                 f"Give {item.__name__} values separated by commas."
             ) from None
 
@@ -127,7 +142,7 @@ def _define_tuple(name: str, value: Any, item: Any, text: str) -> Callable[[], A
 
 
 def leaves(
-    config: "DataclassInstance", prefix: str = "", learned_only: bool = False
+    config: DataclassInstance, prefix: str = "", learned_only: bool = False
 ) -> Iterator[tuple[str, Any]]:
     """Yields every (flag name, value) of a config, in order of definition.
 
@@ -146,7 +161,7 @@ def leaves(
             yield name, list(value) if isinstance(value, tuple) else value
 
 
-def digest(config: "DataclassInstance") -> str:
+def digest(config: DataclassInstance) -> str:
     """Eight hex digits that name what a config learns (`run_only` fields left out)."""
     learned = {k: _number(v) for k, v in leaves(config, learned_only=True)}
     text = json.dumps(learned, sort_keys=True)
@@ -161,7 +176,7 @@ def _number(value: Any) -> Any:
 
 
 def differences(
-    config: "DataclassInstance", saved: dict[str, Any]
+    config: DataclassInstance, saved: dict[str, Any]
 ) -> dict[str, tuple[Any, Any]]:
     """Compares a config with one read back from config.json.
 

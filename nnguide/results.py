@@ -14,11 +14,12 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
-Band = tuple[float | None, float | None]  # None: open on that side; ends belong to it
+Number = int | float  # counts are whole; beartype takes no int for a float
+Band = tuple[Number | None, Number | None]  # None: open on that side; ends belong to it
 Verdict = Literal["holds", "caveat", "false"]
 
 
-def lies_in(value: float, band: Band) -> bool:
+def lies_in(value: Number, band: Band) -> bool:
     """Whether a value lies in a closed band; NaN lies in none."""
     low, high = band
     return (
@@ -60,7 +61,7 @@ class Claim:
 
     id: str
     statement: str
-    measured: float
+    measured: Number
     stated: Band
     expected: Band
     source: str
@@ -101,6 +102,7 @@ class Results:
       claims: what was measured, in the guide's order.
       figures: file names of the pictures, relative to the workdir.
       wall_seconds: duration of this run.
+      workdir: where results.json and the pictures are.
     """
 
     experiment: str
@@ -108,6 +110,7 @@ class Results:
     claims: tuple[Claim, ...]
     figures: tuple[str, ...]
     wall_seconds: float
+    workdir: Path
 
     def save(self, path: Path) -> None:
         """Writes results.json whole or not at all."""

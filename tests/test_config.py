@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 import textwrap
+from pathlib import Path
 from typing import Any, Literal
 
 import pytest
@@ -214,7 +215,7 @@ def test_a_type_no_flag_can_hold_is_refused(parse, hint, default):
         ("--layers=many", "flag --layers=many: invalid literal"),
     ],
 )
-def test_a_launcher_dies_at_once_with_field_and_value(tmp_path, argument, says):
+def test_a_launcher_dies_at_once_with_field_and_value(argument, says):
     """As launchers do it: in a process of its own, exit status 1, no traceback."""
     program = """
         import sys
@@ -237,6 +238,7 @@ def test_a_launcher_dies_at_once_with_field_and_value(tmp_path, argument, says):
         capture_output=True,
         text=True,
         check=False,
+        cwd=Path(__file__).parents[1],
     )
     assert ran.returncode == 1
     assert says in ran.stderr

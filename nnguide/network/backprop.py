@@ -26,7 +26,13 @@ from nnguide.array_types import Array, Params
 from nnguide.network import classify
 from nnguide.network.activations import steep
 from nnguide.network.cost import COSTS, desired_output
-from nnguide.network.mlp import Layers, Mlp, MlpConfig, gives_logits, initial_params
+from nnguide.network.mlp import (
+    Layers,
+    MlpConfig,
+    forward,
+    gives_logits,
+    initial_params,
+)
 
 
 class Backward(NamedTuple):
@@ -46,12 +52,6 @@ class Backward(NamedTuple):
     def desires(self) -> tuple[Float[Array, "B _"], ...]:
         """How each example wants the activations of layers 0 .. L to move."""
         return tuple(-derivative for derivative in self.dcost_da)
-
-
-def forward(config: MlpConfig, params: Params, images: Float[Array, "B ..."]) -> Layers:
-    """The weighted sums and activations that the backward pass needs."""
-    layers = Mlp(config).apply({"params": params}, images, method="every_layer")
-    return Layers(*layers)
 
 
 def backward(
@@ -98,8 +98,7 @@ def backpropagate(
     return layers, backward(config, params, layers, dcost_doutput)
 
 
-@partial(jax.custom_vjp, nondiff_argnums=(0,))
-def costs(
+def _costs(
     config: MlpConfig,
     params: Params,
     images: Float[Array, "B ..."],
@@ -133,6 +132,7 @@ def _costs_backward(
     return result.gradient, result.dcost_da[0].reshape(images.shape), None
 
 
+costs = jax.custom_vjp(_costs, nondiff_argnums=(0,))
 costs.defvjp(_costs_forward, _costs_backward)
 
 

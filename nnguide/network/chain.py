@@ -118,6 +118,6 @@ def relative_error(
 ) -> Float[Array, ""]:
     """Largest difference of a component, in units of the reference's largest one.
 
-    Not component by component: the weights of pixels that are never lit have gradient 0.
+    Not component by component: weights of pixels that are never lit have gradient 0.
     """
     return jnp.max(jnp.abs(gradient - reference)) / jnp.max(jnp.abs(reference))

@@ -23,20 +23,20 @@ class ConvnetConfig:
     """A small convolutional classifier: two convolutions, one hidden layer.
 
     Attributes:
-      filters: of the two convolutions; the first holds 5x5 filters, the second 3x3.
+      filters: how many 5x5 filters the two convolutions hold.
       features: neurons of the second-last layer.
       classes: outputs.
     """
 
-    filters: tuple[int, ...] = (8, 16)
+    filters: tuple[int, ...] = (16, 32)
     features: int = 64
     classes: int = 10
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.filters) != 2 or min(self.filters) < 1:
             raise InputError(
                 f"filters={self.filters}: the network has two convolutions. "
-                "Give two positive integers, for instance 8,16."
+                "Give two positive integers, for instance 16,32."
             )
         if min(self.features, self.classes) < 1:
             raise InputError(
@@ -50,11 +50,11 @@ class Convnet(nn.Module):
 
     config: ConvnetConfig
 
-    def setup(self):
+    def setup(self) -> None:
         """Names the layers, so that `features` and `__call__` share them."""
         first, second = self.config.filters
-        self.conv_1 = _convolution(first, size=5)
-        self.conv_2 = _convolution(second, size=3)
+        self.conv_1 = _convolution(first)
+        self.conv_2 = _convolution(second)
         self.hidden = _dense(self.config.features)
         self.output = _dense(self.config.classes)
 
@@ -86,12 +86,12 @@ def halve(
     return jnp.max(blocks, axis=(2, 4))
 
 
-def _convolution(filters: int, size: int) -> nn.Conv:
+def _convolution(filters: int) -> nn.Conv:
     names = (None, None, "embedding", "neurons")
     initial = nn.initializers.he_normal()
     return nn.Conv(
         filters,
-        (size, size),
+        (5, 5),
         kernel_init=nn.with_logical_partitioning(initial, names),
         bias_init=nn.with_logical_partitioning(nn.initializers.zeros, ("neurons",)),
     )

@@ -23,7 +23,7 @@ CostName = Literal["squared_error", "cross_entropy"]
 
 
 class Cost(NamedTuple):
-    """A cost per example and its derivative by the output; both of (output, desired)."""
+    """A cost of each example and its derivative, functions of (output, desired)."""
 
     per_example: Callable[[Array, Array], Array]
     derivative: Callable[[Array, Array], Array]

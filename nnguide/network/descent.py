@@ -25,10 +25,12 @@ def gradient_descent(rate: float) -> optax.GradientTransformation:
     """Steps of `rate` times the negative gradient; no momentum, no state."""
 
     def update(
-        gradient: optax.Updates, state: optax.OptState, params: object = None
+        updates: optax.Updates,
+        state: optax.OptState,
+        params: optax.Params | None = None,
     ) -> tuple[optax.Updates, optax.OptState]:
         del params
-        return jax.tree.map(lambda g: -rate * g, gradient), state
+        return jax.tree.map(lambda gradient: -rate * gradient, updates), state
 
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 

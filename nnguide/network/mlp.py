@@ -9,7 +9,7 @@ Source: 3Blue1Brown, "But what is a neural network?"; Nielsen, chap. 1.
 
 import dataclasses
 import math
-from typing import Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -44,7 +44,7 @@ class MlpConfig:
     initial: Initial = "scaled"
     steepness: float = 1.0
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         if len(self.widths) < 2 or min(self.widths) < 1:
             raise InputError(
                 f"widths={self.widths}: a network needs an input and an output layer. "
@@ -55,19 +55,6 @@ class MlpConfig:
                 f"steepness={self.steepness}: not positive. Give 1 for the plain "
                 "activation, more for a steeper one."
             )
-        for name, choices in _CHOICES.items():
-            if getattr(self, name) not in choices:
-                raise InputError(
-                    f"{name}={getattr(self, name)}: unknown. "
-                    f"Give one of {', '.join(choices)}."
-                )
-
-
-_CHOICES = {
-    "activation": get_args(ActivationName),
-    "cost": get_args(CostName),
-    "initial": get_args(Initial),
-}
 
 
 class Layers(NamedTuple):
@@ -95,13 +82,13 @@ class Layer(nn.Module):
         scaled = nn.initializers.normal(1 / math.sqrt(inputs)), nn.initializers.zeros
         normal = nn.initializers.normal(1.0), nn.initializers.normal(1.0)
         of_weight, of_bias = {"scaled": scaled, "normal": normal}[self.initial]
-        weight = self.param(
+        weight: Any = self.param(
             "weight",
             nn.with_logical_partitioning(of_weight, ("neurons", "embedding")),
             (self.neurons, inputs),
             jnp.float32,
         )
-        bias = self.param(
+        bias: Any = self.param(
             "bias",
             nn.with_logical_partitioning(of_bias, ("neurons",)),
             (self.neurons,),
@@ -127,7 +114,7 @@ class Mlp(nn.Module):
     def every_layer(self, images: Float[Array, "B ..."]) -> Layers:
         """The weighted sums and activations of all layers.
 
-        Use as `Mlp(config).apply({"params": params}, images, method="every_layer")`.
+        `forward` applies it to given parameters.
         """
         sums, activations = [], [images.reshape(len(images), -1)]
         for number, neurons in enumerate(self.config.widths[1:], start=1):
@@ -136,6 +123,12 @@ class Mlp(nn.Module):
             sums.append(z)
             activations.append(squish(self.config, number, z))
         return Layers(tuple(sums), tuple(activations))
+
+
+def forward(config: MlpConfig, params: Params, images: Float[Array, "B ..."]) -> Layers:
+    """Every layer of the network with the given parameters; `.a[-1]` is the output."""
+    layers: Any = Mlp(config).apply({"params": params}, images, method="every_layer")
+    return layers
 
 
 def squish(

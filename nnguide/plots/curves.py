@@ -36,9 +36,14 @@ def draw_curves(
         curves.items(), colours[: len(curves)], DASHES[: len(curves)], strict=True
     ):
         axes.plot(
-            x, y, color=colour, linestyle=dashes, linewidth=2, marker=marker,
+            x,
+            y,
+            color=colour,
+            linestyle=dashes,
+            linewidth=2,
+            marker=marker,
             markersize=4,
-        )  # fmt: skip
+        )
         ends.append((float(y[-1]), name, colour))
     end_labels(axes, ends)
 
@@ -61,22 +66,24 @@ def accuracy_fan(
       The figure: left every run, their median and the middle half; right one dot a
       network at its last accuracy.
     """
-    drawing, (fan, dots) = figure(theme, 12, 5.6, ncols=2, width_ratios=(3, 2))
     final, seeds = accuracies[:, -1], len(accuracies)
-    _draw_fan(fan, epochs, accuracies, references)
-    _draw_final(dots, final, references)
-    passes = f"after {epochs[-1]:g} epochs"
+    passes = f"after {epochs[-1]:g} epoch{'s' if epochs[-1] > 1 else ''}"
     if seeds == 1:
+        drawing, fan = figure(theme, 12, 5.6)
+        _draw_fan(fan, epochs, accuracies, references)
         title(drawing, f"The network reads {final[0]:.1%} of the test digits {passes}")
         return drawing
+    drawing, (fan, dots) = figure(theme, 12, 5.6, ncols=2, width_ratios=(3, 2))
+    _draw_fan(fan, epochs, accuracies, references)
+    _draw_final(dots, final, references)
     title(
         drawing,
         f"The median of {seeds} networks reads {np.median(final):.1%} of the test "
         f"digits {passes}",
-        f"The same training, {seeds} seeds: the luckiest ends at {final.max():.1%}, "
-        f"the unluckiest at {final.min():.1%}, with a standard deviation of "
-        f"{100 * final.std(ddof=1):.1f} points. Best-of-{seeds} alone would be "
-        f"{100 * (final.max() - np.median(final)):.1f} points too proud.",
+        f"The same training from {seeds} seeds: the best ends at {final.max():.1%}, "
+        f"the worst at {final.min():.1%}; their standard deviation is "
+        f"{100 * final.std(ddof=1):.1f} points. The best of {seeds} is "
+        f"{100 * (final.max() - np.median(final)):.1f} points above the median.",
     )
     return drawing
 
@@ -90,71 +97,67 @@ def _draw_fan(
     colours = palette_of(axes)
     low, middle, high = np.quantile(accuracies, (0.25, 0.5, 0.75), axis=0)
     if len(accuracies) > 1:
-        thin = min(1.0, 0.12 + 3.0 / len(accuracies))
-        axes.plot(
-            epochs,
-            accuracies.T,
-            color=colours.neutral,
-            linestyle="-",
-            alpha=thin,
-            lw=0.7,
-        )
-        axes.fill_between(epochs, low, high, color=colours.positive, alpha=0.25, lw=0)
-    axes.plot(epochs, middle, color=colours.positive, linestyle="-", linewidth=2.6)
-    axes.set_xlim(epochs[0], epochs[-1])
-    axes.set_ylim(
-        axes.get_ylim()[0], max(*references.values(), accuracies.max()) + 0.015
-    )
+        faintness = min(0.8, 0.04 + 6.0 / len(accuracies))
+        thin = {"color": colours.neutral, "linewidth": 0.7, "alpha": faintness}
+        axes.plot(epochs, accuracies.T, linestyle="-", **thin)
+        band = {"color": colours.positive, "linewidth": 0, "alpha": 0.35}
+        axes.fill_between(epochs, low, high, zorder=2.1, **band)
+    marker = "" if len(epochs) > 2 else "o"  # a line of one point is not seen
+    thick = {"color": colours.positive, "linewidth": 2.6, "marker": marker}
+    axes.plot(epochs, middle, linestyle="-", **thick)
+    axes.set_xlim(epochs[0], max(epochs[-1], epochs[0] + 1))
+    axes.set_ylim(top=max([*references.values(), accuracies.max()]) + 0.015)
     axes.set_xlabel("epochs of training")
     axes.set_ylabel("test accuracy")
     percent(axes)
     for value in references.values():
         reference_line(axes, value, "")
     last = "this network" if len(accuracies) == 1 else "median, middle half"
-    end_labels(
-        axes,
-        [
-            (float(middle[-1]), f"{last}\n{middle[-1]:.1%}", colours.positive),
-            *(
-                (v, f"{name}\n{v:.2%}", colours.neutral)
-                for name, v in references.items()
-            ),
-        ],
-    )
+    ends = [(float(middle[-1]), f"{last}\n{middle[-1]:.1%}", colours.positive)]
+    for name, value in references.items():
+        ends.append((value, f"{name}\n{value:.2%}", colours.neutral))
+    end_labels(axes, ends)
 
 
 def _draw_final(axes: Axes, final: np.ndarray, references: Mapping[str, float]) -> None:
     """A dot a network, stacked where they end alike."""
     colours = palette_of(axes)
-    room = max(0.004, 0.25 * (final.max() - final.min()))
+    room = max(0.004, 0.2 * (final.max() - final.min()))
     low, high = final.min() - room, final.max() + room
-    width = (high - low) / 40
-    places = np.round(final / width).astype(int)
-    order = np.argsort(final, kind="stable")
-    heights = np.empty(len(final))
-    for place in np.unique(places):
-        here = order[places[order] == place]
-        heights[here] = np.arange(len(here)) + 0.5
-    tallest = heights.max() + 0.5
+    columns = int(np.clip(len(final), 14, 40))
+    width = (high - low) / columns
+    places = np.floor((final - low) / width).astype(int)
+    heights = np.array([np.sum(places[:i] == place) for i, place in enumerate(places)])
+    # inches a dot: as wide as its column, unless the stacks would leave the panel
+    size = min(3.6 / columns, 2.6 / (heights.max() + 1))
     axes.scatter(
-        places * width, heights, s=min(60.0, 4000 / tallest**1.5), color=colours.positive,
-        edgecolors=colours.ground, linewidths=0.5,
-    )  # fmt: skip
+        low + (places + 0.5) * width,
+        heights + 0.5,
+        s=(0.85 * size * 72) ** 2,
+        color=colours.positive,
+        linewidths=0,
+        zorder=3,
+    )
     axes.set_xlim(low, high)
-    axes.set_ylim(0, 1.35 * max(tallest, 4))
-    axes.set_xlabel("test accuracy at the end (one dot a network)")
+    axes.set_ylim(0, 3.9 / size)
+    axes.set_xlabel("test accuracy at the end, one dot a network")
     axes.yaxis.set_visible(False)
     axes.spines["left"].set_visible(False)
+    axes.locator_params(axis="x", nbins=5)
     percent(axes, "x")
     near = {name: value for name, value in references.items() if low < value < high}
     for name, value in near.items():
         reference_line(axes, value, f"{name}\n{value:.2%}", vertical=True, at=0.98)
-    if len(final) > 1:
-        text = f"median\n{np.median(final):.1%}"
-        reference_line(
-            axes, float(np.median(final)), text, vertical=True, at=0.86,
-            color=colours.positive, side="below",
-        )  # fmt: skip
+    middle = float(np.median(final))
+    reference_line(
+        axes,
+        middle,
+        f"median\n{middle:.1%}",
+        vertical=True,
+        at=0.86,
+        color=colours.positive,
+        side="below",
+    )
 
 
 def label_fitting(
@@ -166,37 +169,42 @@ def label_fitting(
 
     Args:
       theme: of the picture.
-      accuracies: name -> training accuracy after epoch 1, 2, ..., shares of 1; the first
-        is the true labels, the second the random ones. A curve may stop when it is done.
+      accuracies: name -> training accuracy after epoch 1, 2, ..., shares of 1; two to
+        five. The first is the true labels, the second the random ones. A curve may
+        stop when it is done.
       share: of the training set that counts as fitted.
 
     Returns:
       The figure, over a logarithmic axis of epochs; the epoch where a curve first
       reaches `share` is marked and named.
     """
+    rows = 0.5 + 0.32 * len(accuracies)
     drawing, (above, below) = figure(
-        theme, 12, 7.4, nrows=2, height_ratios=(3, 2), sharex=True
+        theme, 12, 5.2 + rows, nrows=2, height_ratios=(3.8, rows), sharex=True
     )
     fitted = {name: _epochs_to(curve, share) for name, curve in accuracies.items()}
     lengths = {name: len(curve) for name, curve in accuracies.items()}
+    longest = max(lengths.values())
     above.set_xscale("log")
-    above.set_xlim(0.95, 2.2 * max(lengths.values()))
+    above.set_xlim(0.95, 1.2 * longest**1.28)  # the rest is for the last label
     above.xaxis.set_major_formatter("{x:g}")
+    above.xaxis.set_minor_formatter("")  # or a short axis would name its minor ticks
     _draw_fitting(above, accuracies, fitted, share)
     _draw_epochs_to(below, fitted, lengths, share)
     (true, of_true), (other, of_other) = list(fitted.items())[:2]
     if of_true and of_other:
         finding = (
-            f"The network fits {other} too, but needs {of_other / of_true:.1f} times as "
-            f"many epochs as for {true}: {of_other} against {of_true}"
+            f"The network fits {other} too, in {of_other / of_true:.1f} times the "
+            f"epochs that {true} take: {of_other} against {of_true}"
         )
     else:
         finding = (
-            f"In {lengths[other]} epochs the network fits {accuracies[other][-1]:.0%} of "
-            f"the {other}; of the {true} {accuracies[true][-1]:.0%} in {lengths[true]}"
+            f"The network fits {accuracies[other][-1]:.0%} of the {other} in "
+            f"{lengths[other]} epochs, {accuracies[true][-1]:.0%} of the {true} in "
+            f"{lengths[true]}"
         )
-    first = f"{accuracies[true][0]:.0%} against {accuracies[other][0]:.0%}"
-    title(drawing, finding, f"Simple patterns come first: after one epoch, {first}.")
+    first = f"{accuracies[true][0]:.0%} of the {true}, {accuracies[other][0]:.0%}"
+    title(drawing, finding, f"After one epoch it fits {first} of the {other}.")
     return drawing
 
 
@@ -213,6 +221,7 @@ def _draw_fitting(
     share: float,
 ) -> None:
     colours = palette_of(axes)
+    height = 1.02  # of the next name
     for rank, (name, curve) in enumerate(accuracies.items()):
         main = rank < 2  # the two that the picture compares; the rest are controls
         look = {"color": colours.series[rank], "linestyle": DASHES[rank]}
@@ -221,12 +230,11 @@ def _draw_fitting(
         epoch = fitted[name]
         if main and epoch:
             axes.plot(epoch, curve[epoch - 1], "o", markersize=8, **look)
-            label(
-                axes, epoch, 1.02, f"{name}: {epoch} epochs", color=look["color"],
-                ha="center", va="bottom", weight="bold",
-            )  # fmt: skip
+            words = {"color": look["color"], "weight": "bold", "va": "bottom"}
+            label(axes, epoch, height, f"{name}: {epoch} epochs", ha="left", **words)
+            height += 0.1
     reference_line(axes, share, f"{share:.0%} fitted", at=1.0, side="below")
-    axes.set_ylim(0, 1.12)
+    axes.set_ylim(0, 1.22)
     axes.set_yticks(np.linspace(0, 1, 6))
     axes.set_ylabel("training accuracy")
     percent(axes)

@@ -12,6 +12,7 @@ from nnguide.plots.style import (
     TITLE,
     Axes,
     Figure,
+    lay_out,
     palette_of,
 )
 
@@ -38,8 +39,6 @@ def title(where: Axes | Figure, finding: str, note: str = "") -> None:
 
 
 def _figure_title(drawing: Figure, finding: str, note: str) -> None:
-    from matplotlib.layout_engine import ConstrainedLayoutEngine
-
     colours = palette_of(drawing)
     width, height = drawing.get_size_inches()
     left, top = MARGIN_INCHES / width, MARGIN_INCHES
@@ -49,19 +48,24 @@ def _figure_title(drawing: Figure, finding: str, note: str) -> None:
     ):
         if sentence:
             text = drawing.text(
-                left, 1 - top / height, sentence, size=size, weight=weight,
-                color=colour, va="top", linespacing=1.25,
-            )  # fmt: skip
+                left,
+                1 - top / height,
+                sentence,
+                size=size,
+                weight=weight,
+                color=colour,
+                va="top",
+                linespacing=1.25,
+            )
             lines = _break_lines(text, width - 2 * MARGIN_INCHES)
             top += lines * size * 1.35 / 72 + 0.04
-    engine = drawing.get_layout_engine()
-    assert isinstance(engine, ConstrainedLayoutEngine)
-    engine.set(rect=(0, 0, 1, 1 - (top + 0.06) / height))
+    lay_out(drawing, top)
 
 
 def _panel_title(axes: Axes, finding: str, note: str) -> None:
     colours = palette_of(axes)
     width, _ = _panel_inches(axes)
+    width *= 0.88  # the ticks and their labels take the rest
     height = 5.0  # points above the axes
     for sentence, size, weight, colour in (
         (note, TICK, "normal", colours.neutral),
@@ -69,11 +73,18 @@ def _panel_title(axes: Axes, finding: str, note: str) -> None:
     ):
         if sentence:
             text = axes.annotate(
-                sentence, (0, 1), (0, height), xycoords="axes fraction",
-                textcoords="offset points", size=size, weight=weight, color=colour,
-                va="bottom", linespacing=1.25,
-            )  # fmt: skip
-            height += _break_lines(text, 0.95 * width) * size * 1.2 + 3
+                sentence,
+                (0, 1),
+                (0, height),
+                xycoords="axes fraction",
+                textcoords="offset points",
+                size=size,
+                weight=weight,
+                color=colour,
+                va="bottom",
+                linespacing=1.25,
+            )
+            height += _break_lines(text, width) * size * 1.2 + 3
 
 
 def _panel_inches(axes: Axes) -> tuple[float, float]:
@@ -82,17 +93,22 @@ def _panel_inches(axes: Axes) -> tuple[float, float]:
     figure = axes.get_figure(root=True)
     assert place is not None
     assert figure is not None
-    cell, (width, height) = place.get_position(figure), figure.get_size_inches()
-    return cell.width * width, cell.height * height
+    cell, whole = place.get_position(figure), figure.subplotpars
+    width, height = figure.get_size_inches()
+    return (
+        cell.width / (whole.right - whole.left) * width,
+        cell.height / (whole.top - whole.bottom) * height,
+    )
 
 
 def _break_lines(text: Text, width_inches: float) -> int:
     """Breaks a text so that it is no wider than this; returns its number of lines."""
+    width_pixels = width_inches * PIXELS_PER_INCH
     lines: list[str] = []
     for word in text.get_text().split():
         longer = f"{lines[-1]} {word}" if lines else word
         text.set_text(longer)
-        fits = text.get_window_extent().width <= width_inches * PIXELS_PER_INCH
+        fits = text.get_window_extent().width <= width_pixels
         if lines and fits:
             lines[-1] = longer
         else:
@@ -130,9 +146,13 @@ def label(
     colours = palette_of(axes)
     halo = withStroke(linewidth=3.0, foreground=colours.ground)
     properties = {
-        "color": colours.ink, "size": TICK, "va": "center", "zorder": 5.0,
-        "path_effects": [halo], **properties,
-    }  # fmt: skip
+        "color": colours.ink,
+        "size": TICK,
+        "va": "center",
+        "zorder": 5.0,
+        "path_effects": [halo],
+        **properties,
+    }
     return axes.annotate(
         text, (x, y), offset, xycoords=within, textcoords="offset points", **properties
     )
@@ -204,19 +224,33 @@ def end_labels(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
     entries = sorted(entries, key=lambda entry: entry[0])
     wanted = [float(to_fraction.transform((1.0, y))[1]) for y, _, _ in entries]
     _, height = _panel_inches(axes)
-    # titles and tick labels leave the axes about four fifths of their panel
-    line = TICK * 1.3 / 72 / (0.8 * height)
+    # titles and tick labels leave the axes about two thirds of their panel
+    line = TICK * 1.3 / 72 / (0.67 * height)
     needed = [line * (text.count("\n") + 1) for _, text, _ in entries]
     for (y, text, colour), was, fraction in zip(
         entries, wanted, _spread(wanted, needed), strict=True
     ):
         moved = abs(fraction - was) > line / 3
         axes.annotate(
-            text, (1, y), (1.025, fraction), xycoords=ends, textcoords="axes fraction",
-            color=colour, size=TICK, va="center", linespacing=1.15,
-            arrowprops={"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 1,
-                        "shrinkB": 1} if moved else None,
-        )  # fmt: skip
+            text,
+            (1, y),
+            (1.025, fraction),
+            xycoords=ends,
+            textcoords="axes fraction",
+            color=colour,
+            size=TICK,
+            va="center",
+            linespacing=1.15,
+            arrowprops={
+                "arrowstyle": "-",
+                "color": colour,
+                "lw": 0.7,
+                "shrinkA": 1,
+                "shrinkB": 1,
+            }
+            if moved
+            else None,
+        )
 
 
 def _spread(wanted: list[float], needed: list[float]) -> list[float]:
@@ -248,7 +282,5 @@ def _bottom(group: tuple[list[float], list[float]]) -> float:
 
 def percent(axes: Axes, axis: Literal["x", "y"] = "y") -> None:
     """Writes the ticks of an axis that holds shares of 1 as percent."""
-    from matplotlib.ticker import PercentFormatter
-
     chosen = axes.yaxis if axis == "y" else axes.xaxis
-    chosen.set_major_formatter(PercentFormatter(1.0))
+    chosen.set_major_formatter(lambda share, _: f"{100 * share:.4g}%")

@@ -24,7 +24,7 @@ else:  # the tests read annotations at run time, before matplotlib is imported
     Axes = Colormap = Figure = Any
 
 Theme = Literal["light", "dark"]
-PIXELS_PER_INCH = 100  # of a page
+PIXELS_PER_INCH = 200  # of the file: twice the page's
 # Points; the smallest is 11.8 px in a picture 12 inches wide, shown 1,200 px wide.
 TITLE, NOTE, LABEL, TICK, SMALL = 15.0, 11.0, 10.5, 9.5, 8.5
 DASHES: tuple[Any, ...] = (
@@ -52,6 +52,7 @@ class Palette:
       neutral: grey of what is neither, and of reference lines.
       faint: grey of grids, spines and what is left out.
       ink: letters and outlines.
+      on_highlight: letters on the highlight.
       ground: behind everything.
     """
 
@@ -62,6 +63,7 @@ class Palette:
     neutral: str
     faint: str
     ink: str
+    on_highlight: str
     ground: str
 
     @property
@@ -79,6 +81,7 @@ _PALETTES: dict[Theme, Palette] = {
         neutral="#6b7280",
         faint="#d5d8dd",
         ink="#1a1d21",
+        on_highlight="#1a1d21",
         ground="#ffffff",
     ),
     "dark": Palette(
@@ -89,6 +92,7 @@ _PALETTES: dict[Theme, Palette] = {
         neutral="#9aa3ae",
         faint="#3a4048",
         ink="#eceef1",
+        on_highlight="#12151a",
         ground="#12151a",
     ),
 }
@@ -171,8 +175,7 @@ def figure(
     size = (width_inches, height_inches)
     drawing = Figure(size, dpi=PIXELS_PER_INCH, facecolor=colours.ground)
     FigureCanvasAgg(drawing)
-    pad = MARGIN_INCHES / 2
-    drawing.set_layout_engine("constrained", w_pad=pad, h_pad=pad)
+    lay_out(drawing)
     if mosaic is None:
         panels = drawing.subplots(**arrangement)
     else:
@@ -180,6 +183,16 @@ def figure(
     for axes in drawing.axes:
         _dress(axes, colours)
     return drawing, panels
+
+
+def lay_out(drawing: Figure, title_inches: float = 0.0) -> None:
+    """Keeps the margins, and room for a title above the panels."""
+    width, height = drawing.get_size_inches()
+    pad = MARGIN_INCHES / 2  # around every panel; the other half is around them all
+    x, y, above = pad / width, pad / height, (pad + title_inches) / height
+    drawing.set_layout_engine(
+        "constrained", w_pad=pad, h_pad=pad, rect=(x, y, 1 - 2 * x, 1 - y - above)
+    )
 
 
 def _dress(axes: Axes, colours: Palette) -> None:
@@ -215,15 +228,15 @@ def save(drawing: Figure, folder: Path, name: str, **arrays: Any) -> str:
     Raises:
       TypeError: an array holds Python objects, which could only be pickled.
     """
-    held = {key: np.asarray(array) for key, array in arrays.items()}
+    held: dict[str, Any] = {key: np.asarray(array) for key, array in arrays.items()}
     for key, array in held.items():
         if array.dtype.hasobject:
             raise TypeError(f"{name}.npz: {key} holds Python objects; give numbers.")
     picture, numbers = io.BytesIO(), io.BytesIO()
     # matplotlib would write its version into the file, and so change it
     no_version: dict[str, Any] = {"Software": None}
-    drawing.savefig(picture, format="png", dpi=2 * PIXELS_PER_INCH, metadata=no_version)
-    np.savez_compressed(numbers, allow_pickle=False, **held)
+    drawing.savefig(picture, format="png", metadata=no_version)
+    np.savez_compressed(numbers, **held)
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
     _write_whole(figures / f"{name}.npz", numbers.getvalue())

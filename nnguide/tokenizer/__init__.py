@@ -1,0 +1,7 @@
+"""Text to token ids and back; never JAX.
+
+* `protocol`: what every tokenizer does.
+* `byte_values`: one token a byte of UTF-8, 256 of them.
+* `characters`: one token a character of a given alphabet.
+* `files`: `save` and `load`, as JSON, never pickle.
+"""

@@ -116,7 +116,7 @@ class Checkpoints:
             step,
             args=ocp.args.Composite(
                 state=ocp.args.StandardSave(state),
-                digest=ocp.args.JsonSave(_digests(state)),
+                digest=ocp.args.JsonSave(_sealed(_digests(state))),
             ),
             metrics=metrics,
             force=True,
@@ -156,8 +156,8 @@ class Checkpoints:
 
         composite, json_restore = ocp.args.Composite, ocp.args.JsonRestore()
         try:
-            digests = self._manager.restore(step, args=composite(digest=json_restore))
-            digests = dict(digests["digest"])
+            record = self._manager.restore(step, args=composite(digest=json_restore))
+            digests = _opened(record["digest"])
         except Exception as error:  # Orbax and TensorStore raise bare Exceptions
             return None, f"its digest cannot be read ({_first_line(error)})"
         self._check_shapes(step, digests, like)
@@ -243,6 +243,18 @@ def _digests(tree: Any) -> dict[str, dict[str, str]]:
         digest = hashlib.blake2b(data.tobytes(), digest_size=16).hexdigest()
         digests[name] = {"shape": shape, "blake2b": digest}
     return digests
+
+
+def _sealed(digests: dict[str, Any]) -> dict[str, Any]:
+    """The digests with a digest of their own: they can be damaged too."""
+    text = json.dumps(digests, sort_keys=True)
+    return {"arrays": digests, "blake2b": hashlib.blake2b(text.encode()).hexdigest()}
+
+
+def _opened(record: dict[str, Any]) -> dict[str, Any]:
+    if _sealed(record["arrays"]) != record:
+        raise ValueError("it does not match its own digest")
+    return record["arrays"]
 
 
 def _first_line(error: Exception) -> str:

@@ -31,10 +31,10 @@ class State:
       key: the run's random key; a step folds its number in and never replaces it.
     """
 
-    step: Array
+    step: Any  # Any: Orbax and tree functions rebuild states of things not arrays
     params: Any
     opt_state: Any
-    key: Array
+    key: Any
 
 
 def initial_state(

@@ -1,7 +1,7 @@
 """What the loop is given: a task of pure functions, and batches."""
 
-from collections.abc import Callable, Iterator
-from typing import Any, NamedTuple, Protocol
+from collections.abc import Callable
+from typing import Any, NamedTuple, Protocol, runtime_checkable
 
 
 class Task(NamedTuple):
@@ -26,16 +26,17 @@ class Task(NamedTuple):
     evaluate: Callable[..., Any]
 
 
+@runtime_checkable
 class Batches(Protocol):
     """The data, as `nnguide.data.Batches` makes it; only its shape is known here."""
 
     @property
-    def stream(self) -> Callable[[int], Iterator[Any]]:
-        """First step -> rows of that step, of the next, ...; the step is its state."""
+    def stream(self) -> Any:
+        """First step -> iterator over rows of that step, of the next and so on."""
         ...
 
     @property
-    def assemble(self) -> Callable[..., Any]:
+    def assemble(self) -> Any:
         """Arrays, rows, key -> batch; traced inside the step."""
         ...
 

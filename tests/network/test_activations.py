@@ -32,4 +32,4 @@ def test_relu_and_its_derivative_are_0_at_0():
 def test_a_steep_sigmoid_is_almost_a_step():
     z = jnp.array([-0.5, -0.1, 0.1, 0.5])
     step = ACTIVATIONS["step"].value(z)
-    np.testing.assert_allclose(steep("sigmoid", 100).value(z), step, atol=1e-4)
+    np.testing.assert_allclose(steep("sigmoid", 100.0).value(z), step, atol=1e-4)

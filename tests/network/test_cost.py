@@ -24,7 +24,10 @@ def test_cross_entropy_of_equal_logits_is_the_logarithm_of_the_classes():
 @pytest.mark.parametrize("name", COSTS)
 def test_derivatives_equal_autodiff(name, key):
     output, desired = jax.random.normal(key, (5, 10)), desired_output(jnp.arange(5))
-    total = lambda output: jnp.sum(COSTS[name].per_example(output, desired))
+
+    def total(output):
+        return jnp.sum(COSTS[name].per_example(output, desired))
+
     np.testing.assert_allclose(
         COSTS[name].derivative(output, desired), jax.grad(total)(output), atol=1e-6
     )

@@ -1,0 +1,208 @@
+"""What every launcher does around its experiment: flags, workdir, claims table.
+
+A launcher has a frozen `Config` on top of `Common`, a `run(config) -> Results` that
+tests and benchmarks call, and under `__main__` one call of `main`.
+"""
+
+import dataclasses
+import hashlib
+import itertools
+import json
+import platform
+import sys
+import time
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Literal, TypeVar
+
+import jax
+from absl import app, flags
+
+from experiments.report import Plan, print_plan, print_results
+from nnguide.config import (
+    InputError,
+    cache_folder,
+    define_flags,
+    differences,
+    digest,
+    leaves,
+    run_only,
+)
+from nnguide.results import Claim, Results, write_whole
+
+
+@dataclasses.dataclass(frozen=True)
+class Figures:
+    """How pictures look.
+
+    Attributes:
+      theme: dark is the look of the series, light prints well.
+    """
+
+    theme: Literal["light", "dark"] = "light"
+
+
+@dataclasses.dataclass(frozen=True)
+class Common:
+    """What every launcher's config has.
+
+    Attributes:
+      workdir: where the run lives; None is runs/<launcher>/<digest of the config>.
+      restart: move an earlier run in the workdir aside and start from nothing.
+      dry: print config, parameters, FLOPs and bytes, and end.
+      figures: how pictures look.
+    """
+
+    workdir: str | None = run_only(None)
+    restart: bool = run_only(False)
+    dry: bool = run_only(False)
+    figures: Figures = run_only(Figures())
+
+
+ConfigT = TypeVar("ConfigT", bound=Common)
+
+
+def main(
+    run: Callable[[ConfigT], Results],
+    default: ConfigT,
+    plan: Callable[[ConfigT], Plan] | None = None,
+) -> None:
+    """Defines the flags, runs the experiment and prints its table; never returns.
+
+    Args:
+      run: the experiment.
+      default: its config when no flag is given.
+      plan: what `--dry` describes beside the config.
+    """
+    read_flags = define_flags(default)
+    jax.config.config_with_absl()
+
+    def with_flags(arguments: Sequence[str]) -> None:
+        try:
+            if len(arguments) > 1:
+                raise InputError(f"{arguments[1]}: not a flag; flags start with --.")
+            keep_compiled_programs()
+            config = read_flags()
+            if config.dry:
+                print_plan(config, plan(config) if plan else None)
+            else:
+                print_results(run(config))
+        except InputError as error:
+            print(f"error: {error}", file=sys.stderr)
+            sys.exit(1)
+        except KeyboardInterrupt:
+            print("interrupted; the same command goes on from here", file=sys.stderr)
+            sys.exit(130)
+
+    flags.FLAGS.set_default("verbosity", -1)  # warnings; the libraries' INFO drowns us
+    app.run(with_flags)
+
+
+def keep_compiled_programs() -> None:
+    """Turns the persistent compilation cache on, unless the user placed one."""
+    if jax.config.values["jax_compilation_cache_dir"]:
+        return
+    cpu = Path("/proc/cpuinfo")
+    flags_line = (
+        next(
+            (line for line in cpu.read_text().splitlines() if line.startswith("flags")),
+            "",
+        )
+        if cpu.exists()
+        else ""
+    )
+    # Programs compiled for one type of CPU must not reach another one.
+    kind = hashlib.sha256((platform.machine() + flags_line).encode()).hexdigest()[:8]
+    folder = cache_folder() / "compiled" / f"jax-{jax.__version__}-{kind}"
+    jax.config.update("jax_compilation_cache_dir", str(folder))
+    jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+
+
+def open_workdir(experiment: str, config: Common) -> Path:
+    """Makes or finds the run's folder and writes config.json into it.
+
+    Args:
+      experiment: the launcher's name.
+      config: its config; `run_only` fields may differ from an earlier run's.
+
+    Returns:
+      The folder. The same command finds the same one.
+
+    Raises:
+      InputError: the folder holds a run of another config, or something else, or
+        cannot be written.
+    """
+    default = Path("runs") / experiment / digest(config)
+    workdir = Path(config.workdir) if config.workdir else default
+    record = workdir / "config.json"
+    if config.restart and workdir.exists():
+        _move_aside(workdir)
+    if record.exists():
+        _check_same_run(config, record)
+    elif workdir.is_dir() and any(workdir.iterdir()):
+        raise InputError(
+            f"--workdir={workdir}: not empty and no run of ours (no config.json); "
+            "name another folder."
+        )
+    try:
+        workdir.mkdir(parents=True, exist_ok=True)
+        write_whole(record, json.dumps(dict(leaves(config)), indent=1) + "\n")
+    except OSError as error:
+        raise InputError(
+            f"--workdir={workdir}: cannot be written ({error.strerror}); name another."
+        ) from None
+    return workdir
+
+
+def _move_aside(workdir: Path) -> None:
+    names = (f"{workdir.name}.replaced-{number}" for number in itertools.count(1))
+    target = next(t for name in names if not (t := workdir.with_name(name)).exists())
+    workdir.rename(target)
+    print(f"the earlier run was moved to {target}", file=sys.stderr)
+
+
+def _check_same_run(config: Common, record: Path) -> None:
+    try:
+        saved = json.loads(record.read_text())
+    except ValueError:
+        raise InputError(f"{record}: not JSON; start again with --restart.") from None
+    different = differences(config, saved)
+    if different:
+        pairs = ", ".join(
+            f"--{name} {old} there, {new} asked"
+            for name, (old, new) in different.items()
+        )
+        raise InputError(
+            f"--workdir={record.parent}: made with another config ({pairs}); name "
+            "another folder, or --restart."
+        )
+
+
+def finish(
+    experiment: str,
+    config: Common,
+    workdir: Path,
+    claims: Sequence[Claim],
+    figures: Sequence[str],
+    started: float,
+) -> Results:
+    """Writes results.json.
+
+    Args:
+      experiment: the launcher's name.
+      config: of the run.
+      workdir: of the run.
+      claims: what was measured, in the guide's order.
+      figures: the pictures, relative to the workdir.
+      started: `time.monotonic()` when the run began.
+    """
+    results = Results(
+        experiment,
+        dict(leaves(config)),
+        tuple(claims),
+        tuple(figures),
+        time.monotonic() - started,
+        workdir,
+    )
+    results.save(workdir / "results.json")
+    return results

@@ -1,0 +1,257 @@
+"""Texts by name with their tokenizer, and batches of windows.
+
+A window is T + 1 tokens in a row: the first T go in, the last T are what to predict.
+"""
+
+import dataclasses
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from absl import logging
+from jaxtyping import Integer
+
+from nnguide.config import InputError, run_only
+from nnguide.data import download
+from nnguide.data.batches import (
+    Batches,
+    RowStream,
+    consecutive_windows,
+    random_windows,
+)
+from nnguide.data.cache import cache_folder
+from nnguide.data.host import Loader, through_grain
+from nnguide.data.token_files import map_tokens
+from nnguide.tokenizer import files
+from nnguide.tokenizer.byte_values import Bytes
+from nnguide.tokenizer.characters import Characters
+from nnguide.tokenizer.protocol import Tokenizer
+
+Tokens = Integer[np.ndarray, "_"]
+
+
+@dataclasses.dataclass(frozen=True)
+class TextConfig:
+    """Which text, cut into which tokens, and how it reaches the device.
+
+    Attributes:
+      dataset: pydocs (the language reference that Python carries), tiny_shakespeare,
+        text:PATH (UTF-8), or tokens:PATH (uint16 ids, nanoGPT's or llm.c's layout).
+      tokenizer: characters (of this text; what texts take by default), bytes, or the
+        path of a saved tokenizer.
+      vocabulary: number of token ids of tokens:PATH where no tokenizer is given.
+      validation_fraction: the part at the end that is kept for validation.
+      data_dir: folder of tiny_shakespeare.txt or input.txt.
+      download: fetch tiny_shakespeare where it is missing, into data_dir or else the
+        cache.
+      loader: resident keeps the tokens on the device, grain sends each batch there.
+      cache: folder of what is fetched; else $NNGUIDE_CACHE, else ~/.cache/nnguide.
+    """
+
+    dataset: str = "pydocs"
+    tokenizer: str | None = None
+    vocabulary: int | None = None
+    validation_fraction: float = 0.1
+    data_dir: str | None = run_only(None)
+    download: bool = run_only(False)
+    loader: Loader = run_only("resident")
+    cache: str | None = run_only(None)
+
+    def __post_init__(self) -> None:
+        if not 0 < self.validation_fraction < 1:
+            raise InputError(
+                f"validation_fraction={self.validation_fraction}: must lie between 0 "
+                "and 1"
+            )
+        if self.vocabulary is not None and (
+            self.tokenizer or not self.dataset.startswith("tokens:")
+        ):
+            raise InputError(
+                f"vocabulary={self.vocabulary}: goes with tokens:PATH without a "
+                "tokenizer; leave it out, the tokenizer has its own"
+            )
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class TextSource:
+    """A text as tokens, with what made them.
+
+    Attributes:
+      train: token ids of the beginning; memory-mapped where they come from a file.
+      validation: token ids of the rest.
+      tokenizer: None where `tokens:PATH` came without one.
+      vocabulary_size: number of token ids, V.
+      origin: the text and where it was taken from, for people.
+      characters: length of the text; None for a file of tokens.
+      sha256: of the text in UTF-8; None for a file of tokens.
+    """
+
+    train: Tokens
+    validation: Tokens
+    tokenizer: Tokenizer | None
+    vocabulary_size: int
+    origin: str
+    characters: int | None = None
+    sha256: str | None = None
+
+
+def load_text(config: TextConfig) -> TextSource:
+    """Reads a text and its tokenizer. Never reaches for the network unless told to.
+
+    Args:
+      config: names the text, the tokenizer, and where the text may lie.
+
+    Raises:
+      InputError: the text is unknown, missing or damaged, the tokenizer cannot be had,
+        or the one does not go with the other.
+    """
+    if config.dataset.startswith("tokens:"):
+        return _load_tokens(config)
+    text, origin = _read(config)
+    if not text:
+        raise InputError(f"{origin}: the text is empty; give one with characters")
+    tokenizer = _tokenizer(config, text)
+    cut = int(len(text) * (1 - config.validation_fraction))
+    dtype = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
+    digest = hashlib.sha256(text.encode()).hexdigest()
+    logging.info("data: %s, %d characters, sha256 %s", origin, len(text), digest)
+    return TextSource(
+        train=tokenizer.encode(text[:cut]).astype(dtype),
+        validation=tokenizer.encode(text[cut:]).astype(dtype),
+        tokenizer=tokenizer,
+        vocabulary_size=tokenizer.vocabulary_size,
+        origin=origin,
+        characters=len(text),
+        sha256=digest,
+    )
+
+
+def _load_tokens(config: TextConfig) -> TextSource:
+    path = Path(config.dataset.removeprefix("tokens:")).expanduser()
+    tokenizer = _tokenizer(config, None) if config.tokenizer else None
+    size = tokenizer.vocabulary_size if tokenizer else config.vocabulary
+    if size is None:
+        raise InputError(
+            f"{config.dataset}: the ids do not say how many there can be; give the "
+            "tokenizer they were made with, or the vocabulary (50257 for GPT-2)"
+        )
+    tokens = map_tokens(path, size)
+    cut = int(len(tokens) * (1 - config.validation_fraction))
+    return TextSource(tokens[:cut], tokens[cut:], tokenizer, size, config.dataset)
+
+
+def _tokenizer(config: TextConfig, text: str | None) -> Tokenizer:
+    name = config.tokenizer or "characters"
+    if name == "bytes":
+        return Bytes()
+    if name == "characters" and text is not None:
+        return Characters.of(text)
+    if not Path(name).expanduser().is_file():
+        raise InputError(
+            f"tokenizer {name!r}: known are bytes, characters (for texts) and the path "
+            "of a tokenizer that a run saved"
+        )
+    return files.load(Path(name).expanduser())
+
+
+def _read(config: TextConfig) -> tuple[str, str]:
+    """A text and what it is, for people."""
+    name = config.dataset
+    if name == "pydocs":
+        from pydoc_data.topics import topics
+
+        return "\n".join(topics[topic] for topic in sorted(topics)), name
+    if name.startswith("text:"):
+        path = Path(name.removeprefix("text:")).expanduser()
+    elif name == "tiny_shakespeare":
+        path = _tiny_shakespeare(config)
+    else:
+        raise InputError(
+            f"text {name!r}: known are pydocs, tiny_shakespeare, text:PATH and "
+            "tokens:PATH"
+        )
+    try:
+        return path.read_bytes().decode(), f"{name} of {path}"
+    except (OSError, ValueError) as error:
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise InputError(f"{path}: cannot be read as a text ({reason})") from error
+
+
+def _tiny_shakespeare(config: TextConfig) -> Path:
+    if config.data_dir is None:
+        root = cache_folder(config.cache)
+    else:
+        root = Path(config.data_dir).expanduser()
+    places = [root / "tiny_shakespeare.txt", root / "input.txt"]
+    if path := next(filter(Path.is_file, places), None):
+        return path
+    if not config.download:
+        raise InputError(
+            f"tiny_shakespeare: neither {places[0].name} nor {places[1].name} in "
+            f"{root}; name their folder with the flag data_dir, or fetch the text with "
+            "the flag download"
+        )
+    download.download_file(download.TINY_SHAKESPEARE, places[0])
+    return places[0]
+
+
+def text_batches(
+    tokens: Tokens,
+    batch_size: int,
+    context: int,
+    seed: int,
+    loader: Loader = "resident",
+) -> Batches:
+    """Endless batches of windows drawn at random: {"tokens": (B, T + 1) int32}.
+
+    Args:
+      tokens: the text.
+      batch_size: B, of the whole batch over all devices.
+      context: T.
+      seed: names the draw.
+      loader: where the gathering is done; the batches are the same.
+
+    Raises:
+      InputError: the text holds no window, or too many tokens for the device's int32.
+    """
+    stream = random_windows(len(tokens), batch_size, context, seed)
+    return _windows(tokens, context, stream, loader)
+
+
+def text_evaluation(
+    tokens: Tokens, batch_size: int, context: int, loader: Loader = "resident"
+) -> Batches:
+    """The text once, in windows that follow one another; the last batch may be short.
+
+    Args:
+      tokens: the text.
+      batch_size: B, of the whole batch over all devices.
+      context: T.
+      loader: where the gathering is done; the batches are the same.
+
+    Raises:
+      InputError: the text holds no window, or too many tokens for the device's int32.
+    """
+    stream = consecutive_windows(len(tokens), batch_size, context)
+    return _windows(tokens, context, stream, loader)
+
+
+def _windows(
+    tokens: Tokens, context: int, stream: RowStream, loader: Loader
+) -> Batches:
+    span = np.arange(context + 1, dtype=np.int32)[None]
+
+    def gather(starts: Any) -> dict[str, Any]:
+        return {"tokens": tokens[starts[:, None] + span].astype(np.int32)}
+
+    def assemble(arrays: Any, rows: Any, key: Any) -> dict[str, Any]:
+        return {"tokens": arrays[rows[:, None] + span].astype("int32")}
+
+    if loader == "grain":
+        return Batches(through_grain(stream, gather), lambda _, rows, key: rows)
+    if len(tokens) > 2**31:
+        raise InputError(
+            f"{len(tokens):,} tokens: the device counts to 2**31; use the loader grain"
+        )
+    return Batches(stream, assemble, tokens)

@@ -1,0 +1,39 @@
+"""Tokenizers on disk: JSON with the kind and the fields of the dataclass."""
+
+import dataclasses
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from nnguide.config import InputError
+from nnguide.tokenizer.byte_values import Bytes
+from nnguide.tokenizer.characters import Characters
+from nnguide.tokenizer.protocol import Tokenizer
+
+_KINDS: dict[str, Any] = {"bytes": Bytes, "characters": Characters}
+
+
+def save(tokenizer: Tokenizer, path: Path) -> None:
+    """Writes a tokenizer; the file appears whole or not at all."""
+    made: Any = tokenizer
+    kind = next(kind for kind, one in _KINDS.items() if one is type(made))
+    beside = path.with_name(f".{path.name}.{os.getpid()}")
+    beside.write_text(json.dumps({"kind": kind, **dataclasses.asdict(made)}) + "\n")
+    beside.replace(path)
+
+
+def load(path: Path) -> Tokenizer:
+    """Reads what `save` wrote.
+
+    Raises:
+      InputError: there is no such file, or it holds no tokenizer.
+    """
+    try:
+        fields = json.loads(path.read_text())
+        return _KINDS[fields.pop("kind")](**fields)
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path}: holds no tokenizer ({type(error).__name__}: {error}); give the "
+            f"path of one saved by a run, of the kinds {', '.join(_KINDS)}"
+        ) from error
