@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Literal, TypeVar
 
 import jax
-from absl import app, flags
+from absl import app, flags, logging
 
 from experiments.report import Plan, print_plan, print_results
 from nnguide.config import (
@@ -78,6 +78,8 @@ def main(
     jax.config.config_with_absl()
 
     def with_flags(arguments: Sequence[str]) -> None:
+        if not flags.FLAGS["verbosity"].present:  # the libraries' INFO would drown us
+            logging.set_verbosity(logging.WARNING)
         try:
             if len(arguments) > 1:
                 raise InputError(f"{arguments[1]}: not a flag; flags start with --.")
@@ -94,7 +96,6 @@ def main(
             print("interrupted; the same command goes on from here", file=sys.stderr)
             sys.exit(130)
 
-    flags.FLAGS.set_default("verbosity", -1)  # warnings; the libraries' INFO drowns us
     app.run(with_flags)
 
 

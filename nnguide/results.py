@@ -7,6 +7,7 @@ where a correct implementation lands, by a paper, a closed form or arithmetic?
 
 import dataclasses
 import json
+import math
 import os
 import platform
 import subprocess
@@ -22,11 +23,8 @@ Verdict = Literal["holds", "caveat", "false"]
 def lies_in(value: Number, band: Band) -> bool:
     """Whether a value lies in a closed band; NaN lies in none."""
     low, high = band
-    return (
-        (low is None or value >= low)
-        and (high is None or value <= high)
-        and value == value
-    )
+    above = value >= (-math.inf if low is None else low)
+    return bool(above and value <= (math.inf if high is None else high))
 
 
 @dataclasses.dataclass(frozen=True)

@@ -75,7 +75,7 @@ def _label_names(folder: Path, features: Any) -> tuple[str, ...]:
     names = getattr(label, "names", None)
     if image is None or image.np_dtype != np.uint8 or names is None:
         held = ", ".join(
-            f"{name}: {type(one).__name__}" for name, one in features.items()
+            f"{name}: {type(one).__name__}" for name, one in sorted(features.items())
         )
         raise InputError(
             f"{folder}: holds {held}; nnguide reads sets with an image of uint8 and a "

@@ -2,11 +2,11 @@
 
 import dataclasses
 import functools
-from collections.abc import Iterable, Sequence
-from typing import Any, Protocol, runtime_checkable
+from collections.abc import Sequence
+from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
-from jaxtyping import Int32, UInt8
+from jaxtyping import Int, Int32, UInt8
 
 from nnguide.config import InputError
 
@@ -30,15 +30,15 @@ class ImageSource(Protocol):
 
     def __len__(self) -> int: ...
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
+    def __getitem__(self, row: SupportsIndex) -> dict[str, Any]:
         """One example: "image" (height, width, channels) uint8 and its "label"."""
         ...
 
-    def __getitems__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, rows: Sequence[SupportsIndex]) -> list[dict[str, Any]]:
         """Several examples; what PyTorch and TFDS call a batched read."""
         ...
 
-    def take(self, rows: Iterable[int]) -> dict[str, Any]:
+    def take(self, rows: Int[np.ndarray, "B"]) -> dict[str, Any]:
         """Those examples stacked in new memory: "image" (B, ...) and "label" (B,)."""
         ...
 
@@ -69,15 +69,14 @@ class ArraySource:
     def __len__(self) -> int:
         return len(self.labels)
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
+    def __getitem__(self, row: SupportsIndex) -> dict[str, Any]:
         return {"image": self.images[row], "label": self.labels[row]}
 
-    def __getitems__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, rows: Sequence[SupportsIndex]) -> list[dict[str, Any]]:
         return [self[row] for row in rows]
 
-    def take(self, rows: Iterable[int]) -> dict[str, Any]:
+    def take(self, rows: Int[np.ndarray, "B"]) -> dict[str, Any]:
         """Those examples stacked in new memory."""
-        rows = np.asarray(rows)
         return {"image": self.images[rows], "label": self.labels[rows]}
 
     def arrays(self) -> dict[str, Any]:
@@ -105,13 +104,15 @@ class RecordSource:
     def __len__(self) -> int:
         return len(self.records)
 
-    def __getitem__(self, row: int) -> dict[str, Any]:
+    def __getitem__(self, row: SupportsIndex) -> dict[str, Any]:
         return self.__getitems__([row])[0]
 
-    def __getitems__(self, rows: Sequence[int]) -> list[dict[str, Any]]:
+    def __getitems__(self, rows: Sequence[SupportsIndex]) -> list[dict[str, Any]]:
         try:
             found = self.records.__getitems__([int(row) for row in rows])
-        except (RuntimeError, ValueError) as error:  # a damaged or missing file
+            if any(one["image"] is None for one in found):
+                raise ValueError("a record is missing")
+        except (OSError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0]
             raise InputError(
                 f"{self.origin}: damaged ({reason}); prepare the set again"
@@ -121,7 +122,7 @@ class RecordSource:
             for one in found
         ]
 
-    def take(self, rows: Iterable[int]) -> dict[str, Any]:
+    def take(self, rows: Int[np.ndarray, "B"]) -> dict[str, Any]:
         """Those examples stacked in new memory."""
         examples = self.__getitems__(list(rows))
         sizes = {example["image"].shape for example in examples}
@@ -137,7 +138,7 @@ class RecordSource:
 
     @functools.cached_property
     def _arrays(self) -> dict[str, Any]:
-        return self.take(range(len(self)))
+        return self.take(np.arange(len(self)))
 
     def arrays(self) -> dict[str, Any]:
         """The whole set, read once."""

@@ -150,6 +150,19 @@ def initial_params(config: MlpConfig, key: Array) -> Params:
     return Mlp(config).init(key, jnp.zeros((1, config.widths[0])))["params"]
 
 
+def check_fits(config: MlpConfig, pixels: int, classes: int) -> None:
+    """Checks that a network begins with the pixels and ends with the classes.
+
+    Raises:
+      InputError: it does not.
+    """
+    if (config.widths[0], config.widths[-1]) != (pixels, classes):
+        raise InputError(
+            f"network.widths={','.join(map(str, config.widths))}: the images have "
+            f"{pixels} pixels and {classes} classes; begin and end with those."
+        )
+
+
 def parameter_count(config: MlpConfig) -> int:
     """Weights and biases of the module, counted from its shapes."""
     shapes = jax.eval_shape(lambda key: initial_params(config, key), jax.random.key(0))

@@ -6,7 +6,7 @@ One lucky run is no finding: every picture here shows all the runs it was given.
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Real
 
 from nnguide.plots.lettering import (
     end_labels,
@@ -15,7 +15,7 @@ from nnguide.plots.lettering import (
     reference_line,
     title,
 )
-from nnguide.plots.style import DASHES, Axes, Figure, Theme, figure, palette_of
+from nnguide.plots.style import DASHES, Axes, Figure, Number, Theme, figure, palette_of
 
 
 def draw_curves(
@@ -50,9 +50,9 @@ def draw_curves(
 
 def accuracy_fan(
     theme: Theme,
-    epochs: Float[np.ndarray, " epochs"],
+    epochs: Real[np.ndarray, " epochs"],
     accuracies: Float[np.ndarray, "seeds epochs"],
-    references: Mapping[str, float],
+    references: Mapping[str, Number],
 ) -> Figure:
     """Draws the test accuracy of many seeds over the epochs, and where they end.
 
@@ -92,7 +92,7 @@ def _draw_fan(
     axes: Axes,
     epochs: np.ndarray,
     accuracies: np.ndarray,
-    references: Mapping[str, float],
+    references: Mapping[str, Number],
 ) -> None:
     colours = palette_of(axes)
     low, middle, high = np.quantile(accuracies, (0.25, 0.5, 0.75), axis=0)
@@ -106,7 +106,8 @@ def _draw_fan(
     thick = {"color": colours.positive, "linewidth": 2.6, "marker": marker}
     axes.plot(epochs, middle, linestyle="-", **thick)
     axes.set_xlim(epochs[0], max(epochs[-1], epochs[0] + 1))
-    axes.set_ylim(top=max([*references.values(), accuracies.max()]) + 0.015)
+    highest = max([*references.values(), accuracies.max()])
+    axes.set_ylim(top=float(highest) + 0.015)
     axes.set_xlabel("epochs of training")
     axes.set_ylabel("test accuracy")
     percent(axes)
@@ -115,11 +116,13 @@ def _draw_fan(
     last = "this network" if len(accuracies) == 1 else "median, middle half"
     ends = [(float(middle[-1]), f"{last}\n{middle[-1]:.1%}", colours.positive)]
     for name, value in references.items():
-        ends.append((value, f"{name}\n{value:.2%}", colours.neutral))
+        ends.append((float(value), f"{name}\n{value:.2%}", colours.neutral))
     end_labels(axes, ends)
 
 
-def _draw_final(axes: Axes, final: np.ndarray, references: Mapping[str, float]) -> None:
+def _draw_final(
+    axes: Axes, final: np.ndarray, references: Mapping[str, Number]
+) -> None:
     """A dot a network, stacked where they end alike."""
     colours = palette_of(axes)
     room = max(0.004, 0.2 * (final.max() - final.min()))
@@ -221,7 +224,8 @@ def _draw_fitting(
     share: float,
 ) -> None:
     colours = palette_of(axes)
-    height = 1.02  # of the next name
+    last = axes.get_xlim()[1]
+    named = 1e-9  # the epoch at which the last name stands
     for rank, (name, curve) in enumerate(accuracies.items()):
         main = rank < 2  # the two that the picture compares; the rest are controls
         look = {"color": colours.series[rank], "linestyle": DASHES[rank]}
@@ -230,9 +234,10 @@ def _draw_fitting(
         epoch = fitted[name]
         if main and epoch:
             axes.plot(epoch, curve[epoch - 1], "o", markersize=8, **look)
+            apart = abs(np.log(epoch / named)) / np.log(last)
+            height, named = 1.02 if apart > 0.25 else 1.12, epoch
             words = {"color": look["color"], "weight": "bold", "va": "bottom"}
-            label(axes, epoch, height, f"{name}: {epoch} epochs", ha="left", **words)
-            height += 0.1
+            label(axes, epoch, height, f"{name}: {epoch} epochs", **words)
     reference_line(axes, share, f"{share:.0%} fitted", at=1.0, side="below")
     axes.set_ylim(0, 1.22)
     axes.set_yticks(np.linspace(0, 1, 6))

@@ -3,6 +3,8 @@
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, Literal
 
+import numpy as np
+
 from nnguide.plots.style import (
     LABEL,
     MARGIN_INCHES,
@@ -12,6 +14,7 @@ from nnguide.plots.style import (
     TITLE,
     Axes,
     Figure,
+    Number,
     lay_out,
     palette_of,
 )
@@ -20,6 +23,10 @@ if TYPE_CHECKING:
     from matplotlib.text import Text
 else:  # the tests read annotations at run time, before matplotlib is imported
     Text = Any
+
+
+_UPRIGHT = {"start": "bottom", "end": "top"}
+_LYING = {"start": "left", "end": "right"}
 
 
 def title(where: Axes | Figure, finding: str, note: str = "") -> None:
@@ -119,11 +126,11 @@ def _break_lines(text: Text, width_inches: float) -> int:
 
 def label(
     axes: Axes,
-    x: float,
-    y: float,
+    x: Number,
+    y: Number,
     text: str,
     *,
-    offset: tuple[float, float] = (0.0, 0.0),
+    offset: tuple[Number, Number] = (0, 0),
     within: Any = "data",
     **properties: Any,
 ) -> Text:
@@ -160,11 +167,11 @@ def label(
 
 def reference_line(
     axes: Axes,
-    value: float,
+    value: Number,
     text: str,
     *,
     vertical: bool = False,
-    at: float = 1.0,
+    at: Number = 1.0,
     side: Literal["above", "below"] = "above",
     color: str | None = None,
 ) -> None:
@@ -184,30 +191,22 @@ def reference_line(
 
     color = color or palette_of(axes).neutral
     draw = axes.axvline if vertical else axes.axhline
-    draw(value, color=color, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
+    draw(float(value), color=color, linewidth=1.1, linestyle=(0, (4, 3)), zorder=1.5)
     if not text:
         return
-    starts = at < 0.5
-    above = side == "above"
+    ahead, along = side == "above", "start" if at < 0.5 else "end"
     if vertical:
-        within = blend(axes.transData, axes.transAxes)
-        place = {
-            "ha": "left" if above else "right",
-            "va": "bottom" if starts else "top",
-        }
-        offset = (4.0 if above else -4.0, 0.0)
-        label(axes, value, at, text, within=within, offset=offset, color=color, **place)
+        x, y, within = value, at, blend(axes.transData, axes.transAxes)
+        ha, va = "left" if ahead else "right", _UPRIGHT[along]
+        offset = (4.0 if ahead else -4.0, 0.0)
     else:
-        within = blend(axes.transAxes, axes.transData)
-        place = {
-            "ha": "left" if starts else "right",
-            "va": "bottom" if above else "top",
-        }
-        offset = (0.0, 2.5 if above else -2.5)
-        label(axes, at, value, text, within=within, offset=offset, color=color, **place)
+        x, y, within = at, value, blend(axes.transAxes, axes.transData)
+        ha, va = _LYING[along], "bottom" if ahead else "top"
+        offset = (0.0, 2.5 if ahead else -2.5)
+    label(axes, x, y, text, offset=offset, within=within, color=color, ha=ha, va=va)
 
 
-def end_labels(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
+def end_labels(axes: Axes, entries: Sequence[tuple[Number, str, str]]) -> None:
     """Names what ends at the right edge of the axes, one label beside each end.
 
     Labels that would overlap move apart, and a thin line leads back to the end they
@@ -219,42 +218,32 @@ def end_labels(axes: Axes, entries: Sequence[tuple[float, str, str]]) -> None:
     """
     from matplotlib.transforms import blended_transform_factory as blend
 
-    ends = blend(axes.transAxes, axes.transData)
     to_fraction = axes.transScale + axes.transLimits
-    entries = sorted(entries, key=lambda entry: entry[0])
-    wanted = [float(to_fraction.transform((1.0, y))[1]) for y, _, _ in entries]
+    wanted = [float(to_fraction.transform((1.0, float(y)))[1]) for y, _, _ in entries]
+    order = np.argsort(wanted, kind="stable")
     _, height = _panel_inches(axes)
     # titles and tick labels leave the axes about two thirds of their panel
     line = TICK * 1.3 / 72 / (0.67 * height)
-    needed = [line * (text.count("\n") + 1) for _, text, _ in entries]
-    for (y, text, colour), was, fraction in zip(
-        entries, wanted, _spread(wanted, needed), strict=True
-    ):
-        moved = abs(fraction - was) > line / 3
+    needed = [line * (entries[place][1].count("\n") + 1) for place in order]
+    fractions = _spread([wanted[place] for place in order], needed)
+    look = {"size": TICK, "va": "center", "linespacing": 1.15}
+    for place, fraction in zip(order, fractions, strict=True):
+        y, text, colour = entries[place]
+        leader = {"arrowstyle": "-", "color": colour, "lw": 0.7, "shrinkA": 1}
         axes.annotate(
             text,
             (1, y),
             (1.025, fraction),
-            xycoords=ends,
+            xycoords=blend(axes.transAxes, axes.transData),
             textcoords="axes fraction",
             color=colour,
-            size=TICK,
-            va="center",
-            linespacing=1.15,
-            arrowprops={
-                "arrowstyle": "-",
-                "color": colour,
-                "lw": 0.7,
-                "shrinkA": 1,
-                "shrinkB": 1,
-            }
-            if moved
-            else None,
+            arrowprops=leader if abs(fraction - wanted[place]) > line / 3 else None,
+            **look,
         )
 
 
 def _spread(wanted: list[float], needed: list[float]) -> list[float]:
-    """Moves ascending centres apart until each has the room it needs.
+    """Moves ascending centres apart until each has the room it needs around it.
 
     Neighbours that touch become a group, centred on the mean of the places its
     members wanted; groups that touch are joined in turn.

@@ -27,6 +27,8 @@ _SHOWN = 16  # a longer column shows this many neurons and dots between its halv
 _WIDTH, _HEIGHT, _FOOT = 11.7, 6.1, 0.6  # inches: the drawing, room for its captions
 _IMAGE, _FIRST, _LAST = 2.3, 3.6, 10.2  # inches: the digit's side, first, last column
 
+_NEGATIVE = (0, (4, 0.8))  # dashes, so that the sign survives a grey print
+
 
 @dataclasses.dataclass(frozen=True)
 class _Column:
@@ -50,8 +52,8 @@ class _Column:
 def network(
     theme: Theme,
     image: Float[np.ndarray, "height width"],
-    weights: Sequence[Float[np.ndarray, "neurons inputs"]],
-    activations: Sequence[Float[np.ndarray, " neurons"]],
+    weights: Sequence[Float[np.ndarray, "_ _"]],
+    activations: Sequence[Float[np.ndarray, " _"]],
     names: Sequence[str],
     desired: int | None = None,
 ) -> Figure:
@@ -60,7 +62,7 @@ def network(
     Args:
       theme: of the picture; dark is the series' look.
       image: in [0, 1]; its pixels, row by row, are the first column.
-      weights: one matrix a layer, a row for each neuron it leads to.
+      weights: one matrix a layer, (neurons, inputs): a row for each neuron.
       activations: one vector a layer, without the image's pixels; the last holds the
         outputs.
       names: of the outputs ("0" ... "9").
@@ -154,6 +156,7 @@ def _draw_edges(
         list(ends.reshape(-1, 2, 2)[order]),
         colors=ink[order],
         linewidths=(0.3 + 2.9 * strength)[order],
+        linestyles=[_NEGATIVE if w < 0 else "-" for w in shown[order]],
         zorder=1,
     )
     axes.add_collection(edges)
@@ -235,6 +238,6 @@ def _write_title(
         f'{parameters:,} weights and biases read this {what} as "{names[answer]}": '
         f"{outputs[answer]:.2f}; next comes "
         f'"{names[second]}" with {outputs[second]:.2f}',
-        f"{widths}. Blue edges are positive weights, red negative; width and opacity "
-        "follow |w|, layer by layer. Neurons are filled as far as they are active.",
+        f"{widths}. Blue edges: positive weights; dashed red: negative. Width and "
+        "opacity follow |w|, layer by layer; neurons are filled as far as active.",
     )

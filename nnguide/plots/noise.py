@@ -10,7 +10,15 @@ import numpy as np
 from jaxtyping import Float
 
 from nnguide.plots.lettering import label, percent, reference_line, title
-from nnguide.plots.style import Axes, Figure, Theme, figure, grey_map, palette_of
+from nnguide.plots.style import (
+    Axes,
+    Figure,
+    Number,
+    Theme,
+    figure,
+    grey_map,
+    palette_of,
+)
 
 _EDGES = np.linspace(0.0, 1.0, 26)
 
@@ -22,7 +30,7 @@ def confident_on_noise(
     names: Sequence[str],
     highest_on_digits: Float[np.ndarray, " digits"],
     highest_on_noise: Float[np.ndarray, " noises"],
-    sure: float = 0.9,
+    sure: Number = 0.9,
 ) -> Figure:
     """Draws one noise image with its answer, and the answers to many.
 
@@ -42,19 +50,14 @@ def confident_on_noise(
     drawing, (left, bars, histograms) = figure(
         theme, 12, 5.2, ncols=3, width_ratios=(2, 2.4, 5)
     )
-    colours = palette_of(drawing)
-    left.imshow(image, cmap=grey_map(colours), vmin=0, vmax=1)
+    left.imshow(image, cmap=grey_map(palette_of(left)), vmin=0, vmax=1)
     left.set(xticks=[], yticks=[])
-    left.spines[:].set(visible=True, color=colours.faint)
-    answer = int(np.argmax(outputs))
+    left.spines[:].set(visible=True, color=palette_of(left).faint)
     title(left, "Pure noise")
     _draw_outputs(bars, outputs, names)
-    title(bars, f'The answer: "{names[answer]}", {outputs[answer]:.2f}')
     _draw_histograms(
         histograms, {"digits": highest_on_digits, "noise": highest_on_noise}
     )
-    histograms.set(xlabel="highest of the outputs", ylabel="share of the images")
-    title(histograms, "Digits (filled) and noise (hatched)")
     share = np.mean(highest_on_noise > sure)
     title(
         drawing,
@@ -70,8 +73,10 @@ def confident_on_noise(
 def _draw_outputs(axes: Axes, outputs: np.ndarray, names: Sequence[str]) -> None:
     """A bar an output, the answer in the highlight."""
     colours = palette_of(axes)
+    answer = int(np.argmax(outputs))
+    title(axes, f'The answer: "{names[answer]}", {outputs[answer]:.2f}')
     fills = [colours.faint] * len(outputs)
-    fills[int(np.argmax(outputs))] = colours.highlight
+    fills[answer] = colours.highlight
     places = np.arange(len(outputs))
     axes.barh(places, outputs, color=fills, edgecolor=colours.ink, linewidth=0.8)
     for place, output in zip(places, outputs, strict=True):
@@ -108,4 +113,6 @@ def _draw_histograms(axes: Axes, highest: Mapping[str, np.ndarray]) -> None:
         )
     axes.set_xlim(0, 1)
     axes.set_ylim(0, 1.3 * tallest)  # the room above is for the medians' names
+    axes.set(xlabel="highest of the outputs", ylabel="share of the images")
     percent(axes)
+    title(axes, "Digits (filled) and noise (hatched)")

@@ -24,6 +24,7 @@ else:  # the tests read annotations at run time, before matplotlib is imported
     Axes = Colormap = Figure = Any
 
 Theme = Literal["light", "dark"]
+Number = float | int | np.floating | np.integer  # what a launcher may hold
 PIXELS_PER_INCH = 200  # of the file: twice the page's
 # Points; the smallest is 11.8 px in a picture 12 inches wide, shown 1,200 px wide.
 TITLE, NOTE, LABEL, TICK, SMALL = 15.0, 11.0, 10.5, 9.5, 8.5
@@ -145,8 +146,8 @@ def grey_map(colours: Palette) -> Colormap:
 
 def figure(
     theme: Theme,
-    width_inches: float = 12.0,
-    height_inches: float = 6.0,
+    width_inches: Number = 12.0,
+    height_inches: Number = 6.0,
     *,
     mosaic: Any = None,
     **arrangement: Any,
@@ -172,7 +173,7 @@ def figure(
     from matplotlib.figure import Figure
 
     colours = palette(theme)
-    size = (width_inches, height_inches)
+    size = (float(width_inches), float(height_inches))
     drawing = Figure(size, dpi=PIXELS_PER_INCH, facecolor=colours.ground)
     FigureCanvasAgg(drawing)
     lay_out(drawing)
@@ -211,7 +212,7 @@ def _dress(axes: Axes, colours: Palette) -> None:
     axes.set_prop_cycle(cycle)
 
 
-def save(drawing: Figure, folder: Path, name: str, **arrays: Any) -> str:
+def save(drawing: Figure, folder: Path, name: str, /, **arrays: Any) -> str:
     """Writes figures/<name>.png at 2x and the arrays behind it as figures/<name>.npz.
 
     The same figure gives the same bytes. Each file is written whole or not at all.

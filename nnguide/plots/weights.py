@@ -15,6 +15,7 @@ from nnguide.plots.style import (
     TICK,
     Axes,
     Figure,
+    Number,
     Theme,
     figure,
     palette_of,
@@ -34,7 +35,7 @@ def hidden_weights(
     initial: Float[np.ndarray, "neurons height width"],
     trained: Float[np.ndarray, "neurons height width"],
     dead: Bool[np.ndarray, "height width"],
-    autocorrelation: Mapping[str, float],
+    autocorrelation: Mapping[str, Number],
     filters: Float[np.ndarray, "filters filter_height filter_width"] | None = None,
 ) -> Figure:
     """Draws the weights into each hidden neuron as images, all on one scale.

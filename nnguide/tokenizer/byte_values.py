@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Int32
@@ -22,7 +23,7 @@ class Bytes:
         """The bytes of a text in UTF-8."""
         return np.frombuffer(text.encode(), np.uint8).astype(np.int32)
 
-    def decode(self, tokens: Iterable[int]) -> str:
+    def decode(self, tokens: Iterable[SupportsIndex]) -> str:
         """The text of bytes; a cut or impossible character becomes U+FFFD.
 
         Raises:

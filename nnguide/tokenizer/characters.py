@@ -2,6 +2,7 @@
 
 import dataclasses
 from collections.abc import Iterable
+from typing import SupportsIndex
 
 import numpy as np
 from jaxtyping import Int32, UInt32
@@ -54,13 +55,13 @@ class Characters:
             )
         return places.astype(np.int32)
 
-    def decode(self, tokens: Iterable[int]) -> str:
+    def decode(self, tokens: Iterable[SupportsIndex]) -> str:
         """The characters at those places.
 
         Raises:
           InputError: an id lies outside the alphabet.
         """
-        places = np.asarray([*tokens], np.int64)
+        places = np.array([int(token) for token in tokens], np.int64)
         wrong = places[(places < 0) | (places >= len(self.alphabet))]
         if len(wrong):
             raise InputError(

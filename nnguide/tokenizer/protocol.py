@@ -1,7 +1,7 @@
 """What every tokenizer does. Tokenizers are frozen dataclasses, so they pickle."""
 
 from collections.abc import Iterable
-from typing import Protocol, runtime_checkable
+from typing import Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int32
@@ -24,7 +24,7 @@ class Tokenizer(Protocol):
         """
         ...
 
-    def decode(self, tokens: Iterable[int]) -> str:
+    def decode(self, tokens: Iterable[SupportsIndex]) -> str:
         """The text of token ids, an inverse of `encode`.
 
         Raises:

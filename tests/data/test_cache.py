@@ -56,7 +56,11 @@ def test_a_failure_halfway_leaves_nothing(tmp_path):
 
 def test_a_file_is_replaced_whole(tmp_path):
     (tmp_path / "text").write_text("old")
-    install(tmp_path / "text", lambda path: path.write_text("new") and None)
+
+    def write(path):
+        path.write_text("new")
+
+    install(tmp_path / "text", write)
     assert (tmp_path / "text").read_text() == "new"
 
 

@@ -25,7 +25,7 @@ class Handler(http.server.BaseHTTPRequestHandler):
         self.end_headers()
         self.wfile.write(body)
 
-    def log_message(self, *message):
+    def log_message(self, format, *args):
         pass
 
 

@@ -7,6 +7,7 @@ import shutil
 import subprocess
 import sys
 from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -63,7 +64,8 @@ def test_pixels_and_labels_stay_together(splits):
 def test_tfds_reads_what_we_read(digits_cache, splits):
     import tensorflow_datasets as tfds
 
-    builder = tfds.builder_from_directory(digits_cache / "mnist5k" / VERSION)
+    folder = digits_cache / "mnist5k" / VERSION
+    builder: Any = tfds.builder_from_directory(str(folder))
     assert builder.info.features["label"].names == [*"0123456789"]
     for split, source in splits.items():
         records = builder.as_data_source(split)

@@ -18,6 +18,7 @@ IMAGES = np.random.default_rng(0).integers(0, 256, (30, 6, 5, 3), dtype=np.uint8
 def png(image):
     file = io.BytesIO()
     Image.fromarray(image).save(file, "png")
+    file.seek(0)
     return file
 
 
@@ -46,6 +47,7 @@ def kinds():
 def builder_type(name, features, examples):
     """A registered TFDS builder called `name` with one split, "train"."""
     import tensorflow_datasets as tfds
+    from tensorflow_datasets.core import registered
 
     def info(self):
         return tfds.core.DatasetInfo(
@@ -62,8 +64,14 @@ def builder_type(name, features, examples):
         "_generate_examples": lambda self: enumerate(examples),
         "__module__": __name__,
     }
-    with tfds.core.registered.skip_registration():
+    with registered.skip_registration():
         return type(name, (tfds.core.GeneratorBasedBuilder,), fields)
+
+
+def opened(data_dir, name, split="train"):
+    folder = find_prepared(data_dir, name)
+    assert folder
+    return load_prepared(folder, split)
 
 
 def write(data_dir, name, features, examples):
@@ -88,7 +96,7 @@ def data_dir(tmp_path_factory, kinds):
 @pytest.mark.smoke
 @pytest.mark.parametrize("name", ["pictures", "tensors"])
 def test_images_and_labels_are_read_bit_by_bit(data_dir, name):
-    source = load_prepared(find_prepared(data_dir, name), "train")
+    source = opened(data_dir, name)
     assert isinstance(source, RecordSource)
     assert len(source) == 30
     assert source.label_names == ("cat", "dog", "eel")
@@ -103,25 +111,25 @@ def test_images_and_labels_are_read_bit_by_bit(data_dir, name):
 
 
 def test_the_repr_names_set_split_and_size_and_stays(data_dir):
-    sources = [load_prepared(find_prepared(data_dir, "tensors"), "train") for _ in "ab"]
+    sources = [opened(data_dir, "tensors") for _ in "ab"]
     assert repr(sources[0]) == repr(sources[1])
     assert "tensors" in repr(sources[0])
     assert "30 images of 6x5x3" in repr(sources[0])
 
 
 def test_a_part_of_a_split_is_a_split(data_dir):
-    assert len(load_prepared(find_prepared(data_dir, "tensors"), "train[:20%]")) == 6
+    assert len(opened(data_dir, "tensors", "train[:20%]")) == 6
 
 
 def test_the_newest_version_is_found_and_a_configuration_by_name(data_dir, tmp_path):
     folder = data_dir / "tensors" / "1.2.0"
     for version in ("1.9.0", "1.10.0", "incomplete.XYZ_2.0.0"):
         shutil.copytree(folder, tmp_path / "plain" / version)
-    assert find_prepared(tmp_path, "plain").name == "1.10.0"
+    assert find_prepared(tmp_path, "plain") == tmp_path / "plain" / "1.10.0"
     shutil.copytree(folder, tmp_path / "many" / "small" / "1.0.0")
     assert find_prepared(tmp_path, "many") == tmp_path / "many" / "small" / "1.0.0"
     shutil.copytree(folder, tmp_path / "many" / "large" / "1.0.0")
-    with pytest.raises(InputError, match="name one .*: many/large, many/small$"):
+    with pytest.raises(InputError, match=r"name one .*: many/large, many/small$"):
         find_prepared(tmp_path, "many")
     found = find_prepared(tmp_path, "many/large")
     assert found == tmp_path / "many" / "large" / "1.0.0"
@@ -131,22 +139,22 @@ def test_the_newest_version_is_found_and_a_configuration_by_name(data_dir, tmp_p
 @pytest.mark.parametrize("name", ["unlabelled", "numbered", "floats"])
 def test_sets_without_bytes_and_class_labels_are_refused(data_dir, name):
     with pytest.raises(InputError, match=r"^[^\n]*holds image: [^\n]*ClassLabel$"):
-        load_prepared(find_prepared(data_dir, name), "train")
+        opened(data_dir, name)
 
 
 def test_an_unknown_split_is_refused(data_dir):
     with pytest.raises(InputError, match=r"^[^\n]*'test'[^\n]*\['train'\][^\n]*$"):
-        load_prepared(find_prepared(data_dir, "tensors"), "test")
+        opened(data_dir, "tensors", "test")
 
 
 def test_images_of_several_sizes_do_not_stack(tmp_path, kinds):
     images = [IMAGES[0], IMAGES[1][:3]]
     examples = [{"image": png(image), "label": 0} for image in images]
     write(tmp_path, "sizes", kinds["pictures"], examples)
-    source = load_prepared(find_prepared(tmp_path, "sizes"), "train")
+    source = opened(tmp_path, "sizes")
     assert source[1]["image"].shape == (3, 5, 3)
     with pytest.raises(InputError, match=r"\[\(3, 5, 3\), \(6, 5, 3\)\]"):
-        source.take([0, 1])
+        source.take(np.arange(2))
 
 
 def test_what_needs_tensorflow_is_refused_before_it_is_tried(data_dir, tmp_path):
@@ -171,7 +179,7 @@ def test_damaged_sets_are_named(data_dir, tmp_path, damage):
     for path in folder.glob("*array_record*" if damage == "records" else damage):
         path.write_bytes(b"damaged")
     with pytest.raises(InputError, match=rf"^[^\n]*{folder}[^\n]*$"):
-        load_prepared(folder, "train").take([0])
+        load_prepared(folder, "train").take(np.arange(1))
 
 
 def test_records_cut_short_are_named(data_dir, tmp_path):
@@ -180,7 +188,7 @@ def test_records_cut_short_are_named(data_dir, tmp_path):
     (records,) = folder.glob("*array_record*")
     records.write_bytes(records.read_bytes()[:65_536])
     with pytest.raises(InputError, match=r"^[^\n]*damaged[^\n]*again$"):
-        load_prepared(folder, "train").take([0])
+        load_prepared(folder, "train").take(np.arange(1))
 
 
 def test_tfds_prepares_what_needs_no_tensorflow(tmp_path, monkeypatch, kinds, capfd):

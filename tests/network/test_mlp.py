@@ -74,6 +74,12 @@ def test_initial_weights_have_the_spread_they_name(key):
     np.testing.assert_allclose(spreads["normal"], 1.0, rtol=0.02)
 
 
+def test_a_network_that_does_not_fit_the_images_is_refused():
+    mlp.check_fits(MlpConfig(), 784, 10)
+    with pytest.raises(InputError, match="3072 pixels and 10 classes"):
+        mlp.check_fits(MlpConfig(), 3072, 10)
+
+
 @pytest.mark.parametrize(
     "wrong",
     [

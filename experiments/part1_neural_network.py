@@ -1,0 +1,147 @@
+"""Part 1, "But what is a neural network?": 784-16-16-10 reads digits.
+
+Trains the guide's network with the guide's own choices (sigmoid, squared error, plain
+gradient descent) on batches of 10 (Nielsen's) and of 100 (the guide's), then asks what
+it learned: which digits it gets wrong, how sure it is of noise, what its weights look
+like, and whether it could have learned labels that mean nothing.
+"""
+
+import dataclasses
+import time
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from experiments import launcher
+from experiments.part1 import digits, inside, noise, pictures, random_labels
+from experiments.part1.digits import Images, Recipe, Trained
+from experiments.report import Plan
+from nnguide import training
+from nnguide.config import InputError, run_only
+from nnguide.data.images import ImageConfig, load_images
+from nnguide.network.mlp import MlpConfig
+from nnguide.plots import style
+from nnguide.results import Claim, Results
+from nnguide.training import OptimizerConfig
+
+NAME = "part1_neural_network"
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(launcher.Common):
+    """Part 1's choices.
+
+    Attributes:
+      study: which questions to ask; digits trains and judges the network alone.
+      data: which images.
+      network: the network trained on them.
+      optimizer: rate 1.5 on the guide's cost, which has no 1/2, is Nielsen's 3.0.
+      train: steps and intervals for the first batch size; the others see as many
+        examples.
+      batch_sizes: examples a step; one training for each.
+      seeds: how many networks to train at once, from different random starts.
+    """
+
+    study: Literal["all", "digits"] = run_only("all")
+    data: ImageConfig = ImageConfig()
+    network: MlpConfig = MlpConfig()
+    optimizer: OptimizerConfig = OptimizerConfig(rate=1.5)
+    train: training.Config = training.Config(
+        steps=12_000,
+        steps_per_call=400,
+        log_every=400,
+        evaluate_every=400,
+        save_every=2000,
+    )
+    batch_sizes: tuple[int, ...] = (10, 100)
+    seeds: int = 5
+
+    def __post_init__(self) -> None:
+        if self.seeds < 1:
+            raise InputError(f"seeds={self.seeds}: give 1 or more.")
+        if not self.batch_sizes or min(self.batch_sizes) < 1:
+            raise InputError(f"batch_sizes={self.batch_sizes}: give 1 or more of each.")
+
+
+def recipes(config: Config) -> list[Recipe]:
+    """One recipe a batch size; all see the same number of examples."""
+    fields = {
+        name: getattr(config.train, name)
+        for name in (
+            "steps",
+            "steps_per_call",
+            "log_every",
+            "evaluate_every",
+            "save_every",
+        )
+    }
+    found = []
+    for size in config.batch_sizes:
+        scaled = {n: v * config.batch_sizes[0] // size for n, v in fields.items()}
+        train = dataclasses.replace(config.train, **scaled)
+        found.append(
+            Recipe(
+                config.data, config.network, config.optimizer, train, config.seeds, size
+            )
+        )
+    return found
+
+
+def load(config: Config) -> Images:
+    """Both splits, checked to fit the network."""
+    images = Images(*(load_images(config.data, split) for split in ("train", "test")))
+    pixels = int(np.prod(images.train.arrays()["image"].shape[1:]))
+    classes = len(images.train.label_names)
+    widths = config.network.widths
+    if (widths[0], widths[-1]) != (pixels, classes):
+        raise InputError(
+            f"--network.widths={','.join(map(str, widths))}: {config.data.dataset} has "
+            f"{pixels} pixels and {classes} classes; begin and end with those."
+        )
+    return images
+
+
+def plan(config: Config) -> Plan:
+    """What the first training is."""
+    recipe = recipes(config)[0]
+    return Plan(*digits.task(recipe), digits.batches(recipe, load(config)))
+
+
+def run(config: Config) -> Results:
+    """Trains, measures, draws."""
+    started = time.monotonic()
+    style.require_matplotlib()
+    images = load(config)
+    workdir = launcher.open_workdir(NAME, config)
+    theme = config.figures.theme
+    claims = digits.structure_claims(config.network, digits.unit_images(images.test))
+    trained: list[Trained] = []
+    for recipe in recipes(config):
+        folder = workdir / f"batch_{recipe.batch_size}"
+        trained.append(digits.train(recipe, images, folder))
+        claims.append(digits.accuracy_claim(recipe, trained[-1]))
+    first, recipe = trained[0], recipes(config)[0]
+    figures = pictures.of_training(recipe, first, images, workdir, theme)
+    if config.study == "all":
+        more, drawn = _look_closer(recipe, first, images, workdir, theme)
+        claims, figures = claims + more, figures + drawn
+    return launcher.finish(NAME, config, workdir, claims, figures, started)
+
+
+def _look_closer(
+    recipe: Recipe, trained: Trained, images: Images, workdir: Path, theme: style.Theme
+) -> tuple[list[Claim], list[str]]:
+    """The questions beyond accuracy."""
+    sure = noise.study(trained, images, workdir, theme, recipe.train.seed)
+    seen = inside.study(recipe, trained, images, workdir, theme)
+    labels, label_figures, relu = random_labels.study(recipe, images, workdir, theme)
+    ranges = pictures.of_activations(trained, relu, images, workdir, theme)
+    parts = (ranges, sure, seen, (labels, label_figures))
+    return [c for part in parts for c in part[0]], [
+        f for part in parts for f in part[1]
+    ]
+
+
+if __name__ == "__main__":
+    launcher.main(run, Config(), plan)

@@ -1,0 +1,237 @@
+"""What a component of the gradient says: a direction by its sign, a price by its size.
+
+Measured on untrained networks: how few parameters hold most of the gradient, whether a
+component tells what a nudge of its weight does, and what a step of a given length buys
+along -g, along the signs of -g and along random directions.
+
+Source: 3Blue1Brown, "Gradient descent, how neural networks learn".
+"""
+
+import dataclasses
+from functools import partial
+from typing import NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jax.flatten_util import ravel_pytree
+
+from experiments.part2.setting import (
+    GUIDE,
+    Setting,
+    cost_of,
+    labelled,
+    random_networks,
+)
+from nnguide.array_types import Array, Key
+from nnguide.network.descent import (
+    CostOfVector,
+    EqualSteps,
+    equal_length_steps,
+    parameters_holding,
+    single_weight_changes,
+)
+from nnguide.network.mlp import parameter_count
+from nnguide.plots import descent as pictures
+from nnguide.plots import style
+from nnguide.results import Claim
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """What is measured of the gradient.
+
+    Attributes:
+      networks: random networks.
+      weights: how many single weights are nudged.
+      nudge: by how much.
+      lengths: of the steps in three directions, ascending.
+      directions: random directions for each length.
+    """
+
+    networks: int = 16
+    weights: int = 1000
+    nudge: float = 0.01
+    lengths: tuple[float, ...] = (0.01, 0.1, 1.0)
+    directions: int = 16
+
+
+class Gradients(NamedTuple):
+    """Gradients of untrained networks.
+
+    Attributes:
+      components: dC/dw of every parameter, (networks, parameters).
+      holding: how many parameters hold 90% of the energy, (networks,).
+    """
+
+    components: np.ndarray
+    holding: np.ndarray
+
+
+def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
+    """Measures gradients, single nudges and steps of equal length; three pictures."""
+    images, labels = labelled(setting.train)
+    networks = random_networks(GUIDE, config.networks, setting.seed)
+    of_params = cost_of(images, labels, GUIDE)
+    _, unflatten = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], networks))
+
+    def cost(vector: Array) -> Array:
+        return of_params(unflatten(vector))
+
+    places = jax.vmap(lambda params: ravel_pytree(params)[0])(networks)
+    components = jax.lax.map(jax.jit(jax.grad(cost)), places)
+    gradients = Gradients(
+        np.asarray(components), np.asarray(jax.vmap(parameters_holding)(components))
+    )
+    chosen_key, step_key = jax.random.split(jax.random.key(setting.seed))
+    chosen = jax.random.choice(
+        chosen_key, places.shape[1], (config.weights,), replace=False
+    )
+    nudge = jax.jit(partial(single_weight_changes, cost, nudge=config.nudge))
+    predicted, actual = map(np.asarray, nudge(places[0], chosen))
+    steps = _steps(config, cost, places, step_key)
+    dead = float((np.asarray(images) == 0).all(axis=0).sum())
+    claims = _component_claims(config, setting, gradients, dead)
+    claims += _step_claims(config, setting, predicted, actual, steps, components)
+    return claims, _draw(config, setting, gradients, (predicted, actual), steps)
+
+
+def _steps(
+    config: Config, cost: CostOfVector, places: Array, key: Key
+) -> dict[float, EqualSteps]:
+    """For each length, the changes of the cost of every network."""
+
+    def of_length(length: float) -> EqualSteps:
+        def single(place: Array) -> EqualSteps:
+            return equal_length_steps(cost, place, length, key, config.directions)
+
+        return jax.device_get(jax.jit(partial(jax.lax.map, single))(places))
+
+    return {length: of_length(length) for length in config.lengths}
+
+
+def _draw(
+    config: Config,
+    setting: Setting,
+    gradients: Gradients,
+    nudges: tuple[np.ndarray, np.ndarray],
+    steps: dict[float, EqualSteps],
+) -> list[str]:
+    theme, workdir = setting.theme, setting.workdir
+    predicted, actual = nudges
+    arrays = {
+        f"{name}_{length:g}": changes
+        for length, of_length in steps.items()
+        for name, changes in of_length._asdict().items()
+    }
+    return [
+        style.save(
+            pictures.gradient_column(theme, *gradients),
+            workdir,
+            "gradient_column",
+            **gradients._asdict(),
+        ),
+        style.save(
+            pictures.single_weights(theme, predicted, actual, config.nudge),
+            workdir,
+            "single_weights",
+            predicted=predicted,
+            actual=actual,
+        ),
+        style.save(
+            pictures.equal_steps(theme, steps), workdir, "equal_steps", **arrays
+        ),
+    ]
+
+
+def _component_claims(
+    config: Config, setting: Setting, gradients: Gradients, dead: float
+) -> list[Claim]:
+    source = "3Blue1Brown, Gradient descent: which changes matter the most"
+    count = parameter_count(GUIDE)
+    size = np.abs(gradients.components)
+    rest = {
+        "needs": "mnist5k and 8 networks or more",
+        "scored": setting.data.dataset == "mnist5k" and config.networks >= 8,
+    }
+    frozen = GUIDE.widths[1] * dead
+    return [
+        Claim(
+            "2.parameters_holding_90",
+            f"some of the {count:,} components matter far more than others",
+            float(np.median(gradients.holding)),
+            (1, count / 10),
+            (110, 170),
+            f"{source}; few: below a tenth; 129 to 134 measured elsewhere",
+            unit=f"parameters hold 90% of the energy (median of {config.networks})",
+            **rest,
+        ),
+        Claim(
+            "2.largest_component",
+            "a nudge of one weight can be worth a thousand times another's",
+            float(np.median(size.max(axis=1) / np.median(size, axis=1))),
+            (100, None),
+            (1000, 2200),
+            f"{source}; 1,031 to 1,313 measured elsewhere",
+            unit=f"largest component by the median one (median of {config.networks})",
+            **rest,
+        ),
+        Claim(
+            "2.zero_components",
+            "weights of pixels that no image lights have no say",
+            float((gradients.components == 0).sum(axis=1).min()),
+            (frozen, count),
+            (frozen, frozen),
+            f"{dead:g} such pixels x {GUIDE.widths[1]} neurons",
+            unit="components exactly 0 (fewest of all networks)",
+        ),
+    ]
+
+
+def _step_claims(
+    config: Config,
+    setting: Setting,
+    predicted: np.ndarray,
+    actual: np.ndarray,
+    steps: dict[float, EqualSteps],
+    components: Array,
+) -> list[Claim]:
+    source = "3Blue1Brown, Gradient descent: the most bang for your buck"
+    shortest = steps[config.lengths[0]]
+    size = jnp.linalg.norm(components, axis=1)
+    # to first order: |g| along -g, |g|_1 / sqrt(number of signs) along the signs of -g
+    signs = jnp.sqrt((components != 0).sum(axis=1))
+    by_form = float((size * signs / jnp.abs(components).sum(axis=1)).mean())
+    better = shortest.steepest / shortest.signs
+    best_random = shortest.steepest / shortest.random.min(axis=1)
+    return [
+        Claim(
+            "2.single_weights",
+            f"a component foretells what a nudge of {config.nudge:g} does to the cost",
+            float(np.corrcoef(predicted, actual)[0, 1]),
+            (0.999, 1),
+            (0.999, 1),
+            f"{source}; Taylor to first order",
+            unit=f"correlation over {len(predicted):,} weights",
+        ),
+        Claim(
+            "2.steepest_against_signs",
+            "sizes matter, not signs alone: -g beats the signs of -g at equal length",
+            float(better.mean()),
+            (1, None),
+            (0.9 * by_form, 1.1 * by_form),
+            f"{source}; closed form, first order: {by_form:.2f}",
+            unit=f"times the decrease, steps of {config.lengths[0]:g}",
+        ),
+        Claim(
+            "2.steepest_against_random",
+            "no direction lowers the cost faster than -g",
+            float(best_random.min()),
+            (1, None),
+            (10, 120),
+            f"{source}; a random direction of 13,002 has 1/114 of |g| along g",
+            unit=f"times the best of {config.directions} random ones (lowest)",
+            needs="16 directions or fewer",
+            scored=config.directions <= 16,
+        ),
+    ]

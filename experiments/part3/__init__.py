@@ -1,0 +1,1 @@
+"""The studies of part 3, one file each."""

@@ -1,0 +1,1 @@
+"""The studies of part 4, one file each."""

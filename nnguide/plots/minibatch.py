@@ -1,0 +1,166 @@
+"""Mini-batches for the whole: the direction of their gradients, and where they lead.
+
+Part 3: a batch of 100 gives a rough idea of the gradient for a fraction of the price; a
+drunk man stumbles down the hill in quick steps.
+"""
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float, Int
+
+from nnguide.plots.lettering import end_labels, label, reference_line, title
+from nnguide.plots.style import (
+    DASHES,
+    TICK,
+    Axes,
+    Figure,
+    Theme,
+    figure,
+    grey_map,
+    palette_of,
+)
+
+_STAGES = {"born": "at birth", "early": "after an epoch", "trained": "when trained"}
+
+
+def cosines(
+    theme: Theme,
+    sizes: Int[np.ndarray, " sizes"],
+    measured: Mapping[str, Float[np.ndarray, "sizes draws"]],
+    noise_scales: Mapping[str, float],
+    expected: Callable[[float, float], float],
+) -> Figure:
+    """Draws how far a batch's gradient points the full gradient's way.
+
+    Args:
+      theme: of the picture.
+      sizes: of the batches, ascending; 100 among them.
+      measured: "born", "early" and "trained" -> cosines.
+      noise_scales: the same -> the batch size at which noise and signal are equal.
+      expected: of a noise scale and a batch size, the cosine.
+
+    Returns:
+      The figure: means with the middle 80% of the draws, and the theory as dashed
+      lines, over a logarithmic axis.
+    """
+    drawing, axes = figure(theme, 12, 6.0)
+    colours = palette_of(drawing)
+    axes.set_xscale("log")
+    axes.set_xlim(sizes[0], sizes[-1])
+    axes.set_ylim(-0.25, 1.05)
+    between = np.geomspace(sizes[0], sizes[-1], 60)
+    ends = []
+    for (stage, draws), colour in zip(measured.items(), colours.series, strict=False):
+        low, high = np.quantile(draws, (0.1, 0.9), axis=1)
+        axes.fill_between(sizes, low, high, color=colour, alpha=0.18, lw=0)
+        axes.plot(
+            sizes, draws.mean(axis=1), color=colour, linestyle="none", marker="o",
+            markersize=7, zorder=3,
+        )  # fmt: skip
+        theory = [expected(noise_scales[stage], size) for size in between]
+        axes.plot(between, theory, color=colour, linestyle=DASHES[1], linewidth=1.8)
+        words = f"{_STAGES[stage]}\nnoise scale {noise_scales[stage]:,.2g}"
+        if noise_scales[stage] >= 100:
+            words = f"{_STAGES[stage]}\nnoise scale {noise_scales[stage]:,.0f}"
+        ends.append((theory[-1], words, colour))
+    end_labels(axes, ends)
+    axes.axhline(0, color=colours.ink, linewidth=1)
+    reference_line(axes, 100, "the guide's batch", vertical=True, at=0.03)
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.set_xlabel("examples in the batch (logarithmic)")
+    axes.set_ylabel("cosine of the batch's and the full gradient")
+    at = int(np.flatnonzero(sizes == 100)[0])
+    born, trained = (measured[stage][at].mean() for stage in ("born", "trained"))
+    title(
+        drawing,
+        f"A batch of 100 points along the full gradient at birth (cosine {born:.3f}) "
+        f"and hardly when trained ({trained:.2f})",
+        f"Dots are means of {measured['born'].shape[1]} random batches, bands the "
+        "middle 80%. Dashed: 1 / sqrt(1 + noise scale / batch size), not fitted.",
+    )
+    return drawing
+
+
+def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
+    """Draws walks down the cost on the plane they spread most in, and their price.
+
+    Args:
+      theme: of the picture.
+      walks: "places" (batch size -> (steps + 1, 2)), "axes" (2, grid) and "map" (grid,
+        grid) of the plane, "spread" the share of the walks' variance in it; "seen"
+        (times,) step numbers, "costs" (batch size -> (times,)), "wandering" (batch size
+        -> length over distance).
+      everyone: the batch size that is all examples.
+
+    Returns:
+      The figure: paths over a contour map, and the cost over the examples read.
+    """
+    drawing, (plane, price) = figure(theme, 12, 6.2, ncols=2, width_ratios=(1.35, 1))
+    colours = palette_of(drawing)
+    styles = zip(colours.series, DASHES, strict=True)
+    looks = dict(zip(walks["places"], styles, strict=False))
+    _draw_map(plane, walks)
+    # The careful man last, so that he stays visible under the stumbling.
+    for size, path in sorted(walks["places"].items()):
+        colour, _ = looks[size]
+        careful = size == everyone
+        plane.plot(
+            *path.T, color=colour, linestyle="-", linewidth=2.6 if careful else 1.1,
+            zorder=4 if careful else 3,
+        )  # fmt: skip
+        plane.plot(*path[-1], "o", color=colour, markersize=8, zorder=6)
+    start = walks["places"][everyone][0]
+    plane.plot(*start, "o", color=colours.ink, markersize=8, zorder=6)
+    label(plane, start[0], start[1], "start", offset=(8, 8), weight="bold")
+    title(
+        plane,
+        "Paths on the plane in which they spread most",
+        f"{walks['spread']:.0%} of their variance lies in it; contours: cost there",
+    )
+    _draw_price(price, walks, looks, everyone)
+    full, batch = walks["costs"][everyone][-1], walks["costs"][100][-1]
+    steps = len(walks["places"][everyone]) - 1
+    title(
+        drawing,
+        f"{steps} steps on batches of 100 get as low as {steps} on all {everyone:,} "
+        f"digits ({batch:.3f} against {full:.3f}) and read {everyone / 100:.0f} times "
+        "fewer",
+        "The same start and rate for all.",
+    )
+    return drawing
+
+
+def _draw_map(axes: Axes, walks: Mapping[str, Any]) -> None:
+    colours = palette_of(axes)
+    x, y = walks["axes"]
+    axes.contourf(x, y, walks["map"], levels=14, cmap=grey_map(colours), alpha=0.22)
+    lines = axes.contour(
+        x, y, walks["map"], levels=14, colors=[colours.neutral], linewidths=0.6
+    )
+    axes.clabel(lines, list(lines.levels)[::3], fontsize=TICK - 1, fmt="%.2g")
+    axes.set(xlabel="first direction", ylabel="second direction", aspect="equal")
+
+
+def _draw_price(
+    axes: Axes,
+    walks: Mapping[str, Any],
+    looks: Mapping[int, tuple[str, Any]],
+    everyone: int,
+) -> None:
+    axes.set_xscale("log")
+    for size, costs in walks["costs"].items():
+        colour, dashes = looks[size]
+        read = walks["seen"] * size
+        axes.plot(read, costs, color=colour, linestyle=dashes, linewidth=2.2)
+        words = "all examples" if size == everyone else f"batches of {size}"
+        wandering = walks["wandering"][size]
+        label(
+            axes, read[-1], costs[-1],
+            f"{words}:\na way {wandering:.1f} times\nthe distance",
+            ha="center", va="top", offset=(0, -8), color=colour,
+        )  # fmt: skip
+    axes.set_ylim(0, None)
+    axes.set(xlabel="examples read (logarithmic)", ylabel="cost of all examples")
+    title(axes, "The same steps, at what price?")
