@@ -128,7 +128,7 @@ def _co_activation_and_change(
 
 
 def _correlation(together: np.ndarray, change: np.ndarray) -> float:
-    """Of co-activation and change over the weights of an output; mean of the outputs."""
+    """Of co-activation and change over an output's weights; mean over the outputs."""
     pairs = zip(together, change, strict=True)
     return float(np.mean([np.corrcoef(x, y)[0, 1] for x, y in pairs]))
 

@@ -30,18 +30,17 @@ def compile_step(
     mesh: Mesh,
     mode: Mode,
     *,
-    steps_per_call: int = 1,
+    batch_axis: int = 0,
     donate: bool = True,
 ) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """Compiles `step(state, rows, shared, axis) -> (state, report)` for a mesh.
 
     Args:
       step: pure; `axis` names the device axes to sum over, None where the compiler
-        does it. `rows` leads with the batch axis, `shared` is the same everywhere.
+        does it. `shared` is the same everywhere.
       mesh: the devices.
       mode: "jit", "shard_map" or "pmap".
-      steps_per_call: k > 1 scans over rows stacked to (k, B, ...); the reports are
-        summed over the k steps.
+      batch_axis: where the rows' batch axis is: 1 where k steps are stacked before it.
       donate: lets the new state take the old one's memory.
 
     Returns:
@@ -50,20 +49,14 @@ def compile_step(
     axis = {"jit": None, "shard_map": _ROWS, "pmap": "devices"}[mode]
 
     def call(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
-        if steps_per_call == 1:
-            return step(state, rows, shared, axis)
-        state, reports = jax.lax.scan(
-            lambda carry, row: step(carry, row, shared, axis), state, rows
-        )
-        return state, jax.tree.map(lambda report: report.sum(0), reports)
+        return step(state, rows, shared, axis)
 
-    stacked = steps_per_call > 1
-    rows_spec = P(None, _ROWS) if stacked else P(_ROWS)
     compiler = {"jit": _by_jit, "shard_map": _by_shard_map, "pmap": _by_pmap}[mode]
+    rows_spec = P(*[None] * batch_axis, _ROWS)
     run = compiler(call, mesh, rows_spec, (0,) if donate else ())
 
     def checked(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
-        _check_divides(rows, mesh, int(stacked))
+        _check_divides(rows, mesh, batch_axis)
         return run(state, rows, shared)
 
     return checked if mesh.size > 1 else run

@@ -67,15 +67,18 @@ def output_desires(
     axes.set_xticks(places, [f"{name}\n{a:.2f}" for name, a in named])
     axes.get_xticklabels()[asked].set(weight="bold", color=colours.accent)
     axes.axhline(0, color=colours.ink, linewidth=1)
-    reference_line(axes, 1.0, "wanted of the right output", at=0.0)
+    reference_line(axes, 1.0, "what the right output should be")
     axes.set_ylim(min(0.0, float((outputs + desires / 2).min())) - 0.02, 1.22)
     axes.set_xlabel("output, and its activation below")
     axes.set_ylabel("activation")
     others = np.delete(desires, asked)
+    falling = f"{np.sum(others < 0)} of {len(others)}"
+    if (others < 0).all():
+        falling = f"all {len(others)}"
     title(
         drawing,
         f'This "{names[asked]}" asks its own output to rise ({desires[asked]:+.2f}) '
-        f"and {np.sum(others < 0)} of the {len(others)} others to fall "
+        f"and {falling} others to fall "
         f"({others.max():+.2f} to {others.min():+.2f})",
         "Numbers are desires, -dC/da = 2 (y - a): the further an output is from what "
         "is wanted, the more. The network has its random first weights.",
@@ -121,7 +124,7 @@ def raise_a_neuron(
         title(
             axes,
             says[way],
-            f"{brought:.3g} for a nudge of {length:g}; promised {promised:.3g}",
+            f"raises it by {brought:.2e}; promised {promised:.2e}",
         )
     brought = {way: rise[1] for way, rise in rises.items()}
     best = max(brought, key=lambda way: brought[way])
@@ -179,9 +182,11 @@ def _draw_neurons(
 def _draw_arrows(axes: Axes, y: np.ndarray, strengths: np.ndarray) -> None:
     colours = palette_of(axes)
     for place, strength in zip(y, strengths, strict=True):
+        if abs(strength) < 0.1:  # shorter than an arrow's head
+            continue
         colour = colours.positive if strength > 0 else colours.negative
         axes.annotate(
             "", (-0.36, place + 0.48 * strength), (-0.36, place - 0.48 * strength),
-            arrowprops={"arrowstyle": "-|>,head_width=0.2,head_length=0.35",
+            arrowprops={"arrowstyle": "-|>,head_width=0.18,head_length=0.26",
                         "lw": 1.8, "color": colour, "shrinkA": 0, "shrinkB": 0},
         )  # fmt: skip

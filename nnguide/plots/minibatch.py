@@ -52,12 +52,13 @@ def cosines(
     axes.set_ylim(-0.25, 1.05)
     between = np.geomspace(sizes[0], sizes[-1], 60)
     ends = []
-    for (stage, draws), colour in zip(measured.items(), colours.series, strict=False):
+    looks = zip(colours.series, "os^", strict=False)
+    for (stage, draws), (colour, marker) in zip(measured.items(), looks, strict=True):
         low, high = np.quantile(draws, (0.1, 0.9), axis=1)
         axes.fill_between(sizes, low, high, color=colour, alpha=0.18, lw=0)
         axes.plot(
-            sizes, draws.mean(axis=1), color=colour, linestyle="none", marker="o",
-            markersize=7, zorder=3,
+            sizes, draws.mean(axis=1), color=colour, linestyle="none", marker=marker,
+            markersize=7, zorder=3, clip_on=False,
         )  # fmt: skip
         theory = [expected(noise_scales[stage], size) for size in between]
         axes.plot(between, theory, color=colour, linestyle=DASHES[1], linewidth=1.8)
@@ -75,8 +76,8 @@ def cosines(
     born, trained = (measured[stage][at].mean() for stage in ("born", "trained"))
     title(
         drawing,
-        f"A batch of 100 points along the full gradient at birth (cosine {born:.3f}) "
-        f"and hardly when trained ({trained:.2f})",
+        f"At birth 100 examples point the way of all (cosine {born:.3f}); when trained "
+        f"they hardly do ({trained:.2f})",
         f"Dots are means of {measured['born'].shape[1]} random batches, bands the "
         "middle 80%. Dashed: 1 / sqrt(1 + noise scale / batch size), not fitted.",
     )
@@ -97,31 +98,37 @@ def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
     Returns:
       The figure: paths over a contour map, and the cost over the examples read.
     """
-    drawing, (plane, price) = figure(theme, 12, 6.2, ncols=2, width_ratios=(1.35, 1))
+    drawing, panels = figure(
+        theme, 12, 8.8, mosaic=[["plane", "plane"], ["near", "price"]],
+        height_ratios=(1, 1.15),
+    )  # fmt: skip
+    plane, near = panels["plane"], panels["near"]
     colours = palette_of(drawing)
     styles = zip(colours.series, DASHES, strict=True)
     looks = dict(zip(walks["places"], styles, strict=False))
-    _draw_map(plane, walks)
-    # The careful man last, so that he stays visible under the stumbling.
-    for size, path in sorted(walks["places"].items()):
-        colour, _ = looks[size]
-        careful = size == everyone
-        plane.plot(
-            *path.T, color=colour, linestyle="-", linewidth=2.6 if careful else 1.1,
-            zorder=4 if careful else 3,
-        )  # fmt: skip
-        plane.plot(*path[-1], "o", color=colour, markersize=8, zorder=6)
+    steps = len(walks["places"][everyone]) - 1
+    for axes in (plane, near):
+        _draw_map(axes, walks)
+        for size, path in walks["places"].items():
+            axes.plot(
+                *path.T, color=looks[size][0], linestyle="-",
+                linewidth=2.6 if size == everyone else 1.2, zorder=3,
+            )  # fmt: skip
+    for size, path in walks["places"].items():
+        plane.plot(*path[-1], "o", color=looks[size][0], markersize=8, zorder=6)
     start = walks["places"][everyone][0]
     plane.plot(*start, "o", color=colours.ink, markersize=8, zorder=6)
     label(plane, start[0], start[1], "start", offset=(8, 8), weight="bold")
+    first, last = steps // 20, max(steps // 20 + 1, steps * 3 // 20)
+    _zoom(plane, near, walks["places"], first, last)
+    title(near, f"Steps {first} to {last} from near: the drunk men stumble")
     title(
         plane,
         "Paths on the plane in which they spread most",
         f"{walks['spread']:.0%} of their variance lies in it; contours: cost there",
     )
-    _draw_price(price, walks, looks, everyone)
+    _draw_price(panels["price"], walks, looks, everyone)
     full, batch = walks["costs"][everyone][-1], walks["costs"][100][-1]
-    steps = len(walks["places"][everyone]) - 1
     title(
         drawing,
         f"{steps} steps on batches of 100 get as low as {steps} on all {everyone:,} "
@@ -143,6 +150,22 @@ def _draw_map(axes: Axes, walks: Mapping[str, Any]) -> None:
     axes.set(xlabel="first direction", ylabel="second direction", aspect="equal")
 
 
+def _zoom(
+    plane: Axes, near: Axes, places: Mapping[int, np.ndarray], first: int, last: int
+) -> None:
+    """Shows a stretch of the paths from near, and where on the map it lies."""
+    from matplotlib.patches import Rectangle
+
+    stretch = np.concatenate([path[first : last + 1] for path in places.values()])
+    low, high = stretch.min(axis=0), stretch.max(axis=0)
+    side = 1.15 * float((high - low).max())
+    left, below = (low + high) / 2 - side / 2
+    near.set(xlim=(left, left + side), ylim=(below, below + side))
+    frame = Rectangle((left, below), side, side, fill=False, zorder=5, linewidth=1.2)
+    frame.set_edgecolor(palette_of(plane).ink)
+    plane.add_patch(frame)
+
+
 def _draw_price(
     axes: Axes,
     walks: Mapping[str, Any],
@@ -158,8 +181,8 @@ def _draw_price(
         wandering = walks["wandering"][size]
         label(
             axes, read[-1], costs[-1],
-            f"{words}:\na way {wandering:.1f} times\nthe distance",
-            ha="center", va="top", offset=(0, -8), color=colour,
+            f"{words}\nway / distance {wandering:.1f}",
+            ha="center", va="top", offset=(0, -6), color=colour,
         )  # fmt: skip
     axes.set_ylim(0, None)
     axes.set(xlabel="examples read (logarithmic)", ylabel="cost of all examples")

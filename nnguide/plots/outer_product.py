@@ -153,11 +153,11 @@ def _draw_singular_values(
         )  # fmt: skip
         words = "1 example" if batch == 1 else f"{batch}"
         label(
-            axes, rank, scaled[rank - 1], f"{words}: rank {rank}", offset=(6, 3),
-            color=colour, size=TICK,
+            axes, rank, scaled[rank - 1], f"{words}: rank {rank}",
+            offset=(6, 9 if rank == 1 else -2), color=colour, size=TICK,
         )  # fmt: skip
     axes.set_yscale("log")
-    axes.set_ylim(1e-4, 2.5)
+    axes.set_ylim(1e-3, 4)
     count = len(singular_values[1])
     axes.set_xlim(0.5, 1.3 * count)
     axes.set_xticks(range(1, count + 1, 3 if count <= 20 else count // 5))
@@ -191,18 +191,18 @@ def fire_together(
     for axes, (asked, (together, change)) in zip(panels, changes.items(), strict=True):
         colour, marker = looks[asked]
         for x, y in zip(together, change, strict=True):
-            order = np.argsort(x)
-            axes.plot(
-                x[order], y[order], color=colour, marker=marker, markersize=5,
-                linestyle="-", linewidth=0.7, alpha=0.75,
-            )  # fmt: skip
+            axes.scatter(x, y, s=26, color=colour, marker=marker, alpha=0.75, lw=0)
+            ends = np.array([x.min(), x.max()])
+            fitted = np.polynomial.Polynomial.fit(x, y, 1)(ends)
+            axes.plot(ends, fitted, color=colour, linestyle="-", lw=0.8, alpha=0.75)
         axes.axhline(0, color=colours.ink, linewidth=1)
-        axes.set(xlabel="how much both fire, mean of a a (share of all examples)")
-        axes.set_ylabel("change of the weight, mean of -delta a")
+        axes.set_xlabel("how often both fire: mean of $a_j a_k$ over all examples")
+        axes.set_ylabel(r"change of the weight: mean of $-\delta_j a_k$")
+        axes.ticklabel_format(axis="y", scilimits=(-2, 2), useMathText=True)
         title(
             axes,
             f"Asked to {asked}: correlation {correlations[asked]:+.2f}",
-            "one dot a weight into an output, one line an output",
+            "one dot a weight; one fitted line an output",
         )
     title(
         drawing,

@@ -146,10 +146,10 @@ def fit(
         for name, its_batches in (evaluation or {}).items()
     }
     run = compile_step(
-        make_step(task, optimizer, batches, config.accumulation),
+        make_step(task, optimizer, batches, config.accumulation, config.steps_per_call),
         mesh,
         config.parallel.mode,
-        steps_per_call=config.steps_per_call,
+        batch_axis=int(config.steps_per_call > 1),
     )
     shared = place((batches.arrays, frozen), mesh)
     rows = _stacked(batches.stream(first), config.steps_per_call)

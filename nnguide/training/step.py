@@ -51,27 +51,36 @@ def make_step(
     optimizer: optax.GradientTransformation,
     batches: Batches,
     accumulation: int = 1,
+    steps_per_call: int = 1,
 ) -> Callable[[State, Any, Any, Axis], tuple[State, Metrics]]:
-    """The training step of a task.
+    """The training step of a task, or k of them in one program.
 
     Args:
       task: the subject.
       optimizer: an Optax transform; it sees the gradient of the mean loss.
       batches: their `assemble` is traced into the step.
       accumulation: microbatches a step, whose gradients are summed.
+      steps_per_call: k > 1 takes rows stacked to (k, B, ...) and scans; the metrics are
+        summed over the k steps. All k batches are assembled before the scan: a gather
+        inside it costs a small network more than its matrix products.
 
     Returns:
       `step(state, rows, (arrays, frozen), axis) -> (state, metrics)`; metrics are
       sums with weights, "loss" among them.
     """
 
-    def step(state: State, rows: Any, shared: Any, axis: Axis) -> tuple[State, Metrics]:
-        arrays, frozen = shared
-        data_key, loss_key = jax.random.split(jax.random.fold_in(state.key, state.step))
+    def prepare(state: State, rows: Any, number: Array, arrays: Any, axis: Axis) -> Any:
+        """The batch and the key of one step."""
+        data_key, loss_key = jax.random.split(jax.random.fold_in(state.key, number))
+        batch = _assemble(batches, arrays, rows, _examples(rows, axis), data_key)
+        return batch, loss_key
 
-        def gradient_sums(piece: tuple[Any, Array]) -> Any:
-            batch = _assemble(batches, arrays, piece[0], piece[1], data_key)
+    def update(
+        state: State, prepared: Any, frozen: Any, axis: Axis
+    ) -> tuple[State, Metrics]:
+        batch, loss_key = prepared
 
+        def gradient_sums(batch: Any) -> Any:
             def objective(params: Any) -> Any:
                 total, metrics = task.loss(params, batch, loss_key, **frozen)
                 # Where n networks share a step, the totals have n entries and the
@@ -83,16 +92,31 @@ def make_step(
             )
             return gradient, report
 
-        pieces = rows, _examples(rows, axis)
         if accumulation == 1:
-            sums = gradient_sums(pieces)
+            sums = gradient_sums(batch)
         else:
-            sums = _accumulate(gradient_sums, pieces, accumulation)
+            sums = _accumulate(gradient_sums, batch, accumulation)
         gradient, (weight, metrics) = _sum_over(axis, sums)
         gradient = jax.tree.map(lambda g: g / weight.mean(), gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         return State(state.step + 1, params, opt_state, state.key), metrics
+
+    def step(state: State, rows: Any, shared: Any, axis: Axis) -> tuple[State, Metrics]:
+        arrays, frozen = shared
+        if steps_per_call == 1:
+            prepared = prepare(state, rows, state.step, arrays, axis)
+            return update(state, prepared, frozen, axis)
+        numbers = state.step + jnp.arange(steps_per_call)
+        prepared = jax.vmap(
+            lambda rows, number: prepare(state, rows, number, arrays, axis)
+        )(rows, numbers)
+        state, metrics = jax.lax.scan(
+            lambda state, prepared: update(state, prepared, frozen, axis),
+            state,
+            prepared,
+        )
+        return state, jax.tree.map(lambda metric: metric.sum(0), metrics)
 
     return step
 
@@ -128,13 +152,13 @@ def _assemble(
     return {"weight": ones, **batches.assemble(arrays, rows, key), "example": examples}
 
 
-def _accumulate(gradient_sums: Callable, pieces: Any, count: int) -> Any:
-    """Adds up microbatches; the j-th takes rows j, j + count, ... of every device."""
+def _accumulate(gradient_sums: Callable, batch: Any, count: int) -> Any:
+    """Adds up microbatches; the j-th has examples j, j + count, ... of every device."""
 
     def split(leaf: Array) -> Array:
         return leaf.reshape(-1, count, *leaf.shape[1:]).swapaxes(0, 1)
 
-    pieces = jax.tree.map(split, pieces)
+    pieces = jax.tree.map(split, batch)
     first = jax.tree.map(lambda leaf: leaf[0], pieces)
     zeros = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
