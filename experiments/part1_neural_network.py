@@ -115,12 +115,12 @@ def run(config: Config) -> Results:
     images = load(config)
     workdir = launcher.open_workdir(NAME, config)
     theme = config.figures.theme
-    claims = digits.structure_claims(config.network, digits.unit_images(images.test))
     trained: list[Trained] = []
     for recipe in recipes(config):
         folder = workdir / f"batch_{recipe.batch_size}"
         trained.append(digits.train(recipe, images, folder))
-        claims.append(digits.accuracy_claim(recipe, trained[-1]))
+    claims = digits.structure_claims(config.network, digits.unit_images(images.test))
+    claims += map(digits.accuracy_claim, recipes(config), trained)
     first, recipe = trained[0], recipes(config)[0]
     figures = pictures.of_training(recipe, first, images, workdir, theme)
     if config.study == "all":

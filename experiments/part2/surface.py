@@ -27,9 +27,8 @@ from experiments.part2.setting import (
     Setting,
     cost_of,
     labelled,
-    task_of,
+    random_networks,
 )
-from nnguide import training
 from nnguide.array_types import Array
 from nnguide.network.activations import sigmoid
 from nnguide.network.cost import squared_error
@@ -37,7 +36,6 @@ from nnguide.network.descent import gradient_descent
 from nnguide.plots import cost_surfaces as pictures
 from nnguide.plots import style
 from nnguide.results import Claim
-from nnguide.training.step import initial_state
 
 # Four examples that one neuron cannot all get right, so that it has two valleys.
 INPUTS, DESIRED = (-4.0, -1.0, 2.0, 3.0), (0.0, 1.0, 1.0, 0.0)
@@ -55,7 +53,7 @@ class Config:
       images: of the training set, the first ones, that the cost is taken over.
     """
 
-    grid: int = 41
+    grid: int = 33
     images: int = 1000
 
 
@@ -114,10 +112,7 @@ def axes_through(start: Array, first: Array, second: Array) -> Float[Array, "2 P
 
 def plane(config: Config, batches: batch_size.Config, setting: Setting) -> Plane:
     """Takes the first two networks that the smallest mini-batches trained."""
-    task, optimizer = training.over_seeds(
-        task_of(GUIDE), gradient_descent(batches.rate), batches.networks
-    )
-    before = initial_state(task, optimizer, jax.random.key(setting.seed)).params
+    before = random_networks(GUIDE, batches.networks, setting.seed)
     after = batch_size.fit(batches, setting, min(batches.mini)).state.params
 
     def one(networks: Any, number: int) -> Array:
@@ -137,16 +132,12 @@ def plane(config: Config, batches: batch_size.Config, setting: Setting) -> Plane
     low, high = networks.min(axis=0), networks.max(axis=0)
     room = 0.2 * (high - low).max()
     across, up = np.linspace(low - room, high + room, config.grid).T
-    grid = np.stack(np.meshgrid(across, up), axis=-1)
     line = np.linspace(networks[1], networks[2], config.grid)
-    return Plane(
-        networks,
-        np.asarray(costs(networks)),
-        across,
-        up,
-        np.asarray(costs(grid.reshape(-1, 2))).reshape(grid.shape[:2]),
-        np.asarray(costs(line)),
-    )
+    grid = np.stack(np.meshgrid(across, up), axis=-1).reshape(-1, 2)
+    every = np.asarray(costs(np.concatenate([networks, line, grid])))
+    of_networks, between, of_grid = np.split(every, [3, 3 + config.grid])
+    shape = (config.grid, config.grid)
+    return Plane(networks, of_networks, across, up, of_grid.reshape(shape), between)
 
 
 def study(

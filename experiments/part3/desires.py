@@ -7,9 +7,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from experiments.part3.setting import Setting, first_of
+from experiments.part3.setting import Setting, first_of, passes
 from nnguide.array_types import Array, Params
-from nnguide.network import backprop
 from nnguide.network.activations import Activation, steep
 from nnguide.network.avenues import Avenues, avenues
 from nnguide.network.backprop import Backward
@@ -25,11 +24,7 @@ _SOURCE = "3Blue1Brown, What is backpropagation really doing?"
 
 def study(setting: Setting, params: Params) -> tuple[list[Claim], list[str]]:
     """Asks the network with these parameters about the first "2", and draws it."""
-    layers, backward = jax.jit(
-        lambda params, images, labels: backprop.backpropagate(
-            setting.network, params, images, labels
-        )
-    )(params, setting.images, setting.labels)
+    layers, backward = passes(setting, params, slice(None))
     example = first_of(setting, ASKED)
     last = params[f"layer_{len(setting.network.widths) - 1}"]
     ways = avenues(

@@ -6,19 +6,17 @@ is brightest and the neuron asks for most. Hebb's rule says a_j a_k instead.
 Source: 3Blue1Brown, "What is backpropagation really doing?"; Nielsen, chap. 2 (BP4).
 """
 
-import jax
 import numpy as np
 from jaxtyping import Float
 
-from experiments.part3.setting import Setting, first_of
+from experiments.part3.setting import Setting, first_of, passes
 from nnguide.array_types import Params
-from nnguide.network import backprop
 from nnguide.plots import outer_product as pictures
 from nnguide.plots import style
 from nnguide.results import Caveat, Claim
 
 ASKED = 2  # the guide's example is a "2"
-BATCHES = (1, 2, 4, 8, 100)
+BATCHES = (1, 4, 100)
 ZERO = 1e-6  # of the largest singular value; below it is float32 rounding
 _SOURCE = "3Blue1Brown, What is backpropagation really doing?"
 
@@ -46,9 +44,7 @@ def _singular_values(
     setting: Setting, params: Params, batch: int
 ) -> Float[np.ndarray, " values"]:
     """Of the gradient of the first weight matrix, summed over the first examples."""
-    _, backward = backprop.backpropagate(
-        setting.network, params, setting.images[:batch], setting.labels[:batch]
-    )
+    _, backward = passes(setting, params, slice(batch))
     gradient = np.asarray(backward.gradient["layer_1"]["weight"], np.float64)
     return np.linalg.svd(gradient, compute_uv=False)
 
@@ -84,10 +80,7 @@ def _draw_outer_product(
 ) -> str:
     """The last layer's nudges for the first "2"."""
     example = first_of(setting, ASKED)
-    rows = slice(example, example + 1)
-    layers, backward = backprop.backpropagate(
-        setting.network, params, setting.images[rows], setting.labels[rows]
-    )
+    layers, backward = passes(setting, params, slice(example, example + 1))
     a_before, delta = np.asarray(layers.a[-2][0]), np.asarray(backward.delta[-1][0])
     last = backward.gradient[f"layer_{len(setting.network.widths) - 1}"]
     nudges = -np.asarray(last["weight"])
@@ -108,11 +101,7 @@ def _co_activation_and_change(
 
     Apart for the examples that ask output j to rise and those that ask it to fall.
     """
-    layers, backward = jax.jit(
-        lambda params, images, labels: backprop.backpropagate(
-            setting.network, params, images, labels
-        )
-    )(params, setting.images, setting.labels)
+    layers, backward = passes(setting, params, slice(None))
     before, after, delta = (
         np.asarray(array, np.float64)
         for array in (layers.a[-2], layers.a[-1], backward.delta[-1])

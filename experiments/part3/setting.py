@@ -11,8 +11,9 @@ from jaxtyping import Float, Int
 from nnguide.array_types import Array, Params
 from nnguide.data.sources import ImageSource
 from nnguide.network import backprop
+from nnguide.network.backprop import Backward
 from nnguide.network.minibatch import CostOfRows
-from nnguide.network.mlp import MlpConfig
+from nnguide.network.mlp import Layers, MlpConfig
 from nnguide.plots.style import Theme
 
 
@@ -74,6 +75,13 @@ def cost_of_rows(setting: Setting, params: Params, data: Any) -> CostOfRows:
         return jnp.mean(each)
 
     return cost
+
+
+def passes(setting: Setting, params: Params, rows: slice) -> tuple[Layers, Backward]:
+    """Forward and backward pass of some examples."""
+    return jax.jit(backprop.backpropagate, static_argnums=0)(
+        setting.network, params, setting.images[rows], setting.labels[rows]
+    )
 
 
 def first_of(setting: Setting, label: int) -> int:

@@ -63,8 +63,9 @@ def load_images(config: ImageConfig, split: str) -> ImageSource:
       InputError: the set is unknown, missing or damaged, or has no such split.
     """
     if config.dataset == "mnist5k":
-        return load_mnist5k(cache_folder(config.cache), split)
-    source = _find(config, split)
+        source = load_mnist5k(cache_folder(config.cache), split)
+    else:
+        source = _find(config, split)
     logging.info("data: %r", source)
     return source
 

@@ -65,7 +65,8 @@ def agreement(
             jnp.sum(product) / lengths, jnp.sum(product > 0) / jnp.sum(product != 0)
         )
 
-    at_once = max(1, 1000 // batch_size)
+    # A divisor of the draws, so that no second loop is compiled for a ragged rest.
+    at_once = math.gcd(draws, max(1, 1000 // batch_size))
     return jax.lax.map(compare, jax.random.split(key, draws), batch_size=at_once)
 
 

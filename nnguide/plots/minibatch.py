@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from nnguide.plots.lettering import end_labels, label, reference_line, title
 from nnguide.plots.style import (
     DASHES,
+    SMALL,
     TICK,
     Axes,
     Figure,
@@ -55,7 +56,7 @@ def cosines(
     looks = zip(colours.series, "os^", strict=False)
     for (stage, draws), (colour, marker) in zip(measured.items(), looks, strict=True):
         low, high = np.quantile(draws, (0.1, 0.9), axis=1)
-        axes.fill_between(sizes, low, high, color=colour, alpha=0.18, lw=0)
+        axes.vlines(sizes, low, high, color=colour, alpha=0.3, lw=9, clip_on=False)
         axes.plot(
             sizes, draws.mean(axis=1), color=colour, linestyle="none", marker=marker,
             markersize=7, zorder=3, clip_on=False,
@@ -78,7 +79,7 @@ def cosines(
         drawing,
         f"At birth 100 examples point the way of all (cosine {born:.3f}); when trained "
         f"they hardly do ({trained:.2f})",
-        f"Dots are means of {measured['born'].shape[1]} random batches, bands the "
+        f"Dots are means of {measured['born'].shape[1]} random batches, bars the "
         "middle 80%. Dashed: 1 / sqrt(1 + noise scale / batch size), not fitted.",
     )
     return drawing
@@ -122,6 +123,16 @@ def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
     first, last = steps // 20, max(steps // 20 + 1, steps * 3 // 20)
     _zoom(plane, near, walks["places"], first, last)
     title(near, f"Steps {first} to {last} from near: the drunk men stumble")
+    for line, (size, wandering) in enumerate(walks["wandering"].items()):
+        words = _words(size, everyone).replace("\n", " ")
+        label(
+            near, 0.98, 0.95 - 0.07 * line, f"{words}: {wandering:.1f}",
+            within="axes fraction", ha="right", color=looks[size][0],
+        )  # fmt: skip
+    label(
+        near, 0.98, 0.95 - 0.07 * len(looks), "way over distance covered",
+        within="axes fraction", ha="right", size=SMALL,
+    )  # fmt: skip
     title(
         plane,
         "Paths on the plane in which they spread most",
@@ -148,6 +159,10 @@ def _draw_map(axes: Axes, walks: Mapping[str, Any]) -> None:
     )
     axes.clabel(lines, list(lines.levels)[::3], fontsize=TICK - 1, fmt="%.2g")
     axes.set(xlabel="first direction", ylabel="second direction", aspect="equal")
+
+
+def _words(size: int, everyone: int) -> str:
+    return "all\nexamples" if size == everyone else f"batches\nof {size}"
 
 
 def _zoom(
@@ -177,12 +192,9 @@ def _draw_price(
         colour, dashes = looks[size]
         read = walks["seen"] * size
         axes.plot(read, costs, color=colour, linestyle=dashes, linewidth=2.2)
-        words = "all examples" if size == everyone else f"batches of {size}"
-        wandering = walks["wandering"][size]
         label(
-            axes, read[-1], costs[-1],
-            f"{words}\nway / distance {wandering:.1f}",
-            ha="center", va="top", offset=(0, -6), color=colour,
+            axes, read[-1], costs[-1], _words(size, everyone), ha="center", va="top",
+            offset=(0, -6), color=colour,
         )  # fmt: skip
     axes.set_ylim(0, None)
     axes.set(xlabel="examples read (logarithmic)", ylabel="cost of all examples")

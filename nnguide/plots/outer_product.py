@@ -154,7 +154,7 @@ def _draw_singular_values(
         words = "1 example" if batch == 1 else f"{batch}"
         label(
             axes, rank, scaled[rank - 1], f"{words}: rank {rank}",
-            offset=(6, 9 if rank == 1 else -2), color=colour, size=TICK,
+            offset=(6, 9 if rank == 1 else 3), color=colour, size=TICK,
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(1e-3, 4)
@@ -185,31 +185,27 @@ def fire_together(
     Returns:
       The figure: one dot a weight; each output's dots are joined.
     """
-    drawing, panels = figure(theme, 12, 5.6, ncols=2)
+    drawing, panels = figure(theme, 12, 5.8, ncols=2, sharey=True)
     colours = palette_of(drawing)
     looks = {"rise": (colours.positive, "o"), "fall": (colours.negative, "s")}
     for axes, (asked, (together, change)) in zip(panels, changes.items(), strict=True):
         colour, marker = looks[asked]
         for x, y in zip(together, change, strict=True):
+            y = 1e4 * y
             axes.scatter(x, y, s=26, color=colour, marker=marker, alpha=0.75, lw=0)
             ends = np.array([x.min(), x.max()])
             fitted = np.polynomial.Polynomial.fit(x, y, 1)(ends)
             axes.plot(ends, fitted, color=colour, linestyle="-", lw=0.8, alpha=0.75)
         axes.axhline(0, color=colours.ink, linewidth=1)
         axes.set_xlabel("how often both fire: mean of $a_j a_k$ over all examples")
-        axes.set_ylabel(r"change of the weight: mean of $-\delta_j a_k$")
-        axes.ticklabel_format(axis="y", scilimits=(-2, 2), useMathText=True)
-        title(
-            axes,
-            f"Asked to {asked}: correlation {correlations[asked]:+.2f}",
-            "one dot a weight; one fitted line an output",
-        )
+        title(axes, f"Asked to {asked}: correlation {correlations[asked]:+.2f}")
+    panels[0].set_ylabel(r"change of the weight: mean of $-\delta_j a_k$, times 10,000")
     title(
         drawing,
         "Neurons that fire together wire together where the output is asked to rise "
         f"({correlations['rise']:+.2f}), and part where it is asked to fall "
         f"({correlations['fall']:+.2f})",
-        "The trained network over all training examples: the correlation of co-"
-        "activation and weight change, mean over the outputs.",
+        "The trained network over all training examples, last layer: one dot a weight, "
+        "one fitted line an output; correlations are means over the outputs.",
     )
     return drawing

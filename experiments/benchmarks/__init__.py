@@ -1,0 +1,1 @@
+"""One file a hot path: `cases(peers)` for `python -m experiments.benchmark`."""
