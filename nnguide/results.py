@@ -153,11 +153,11 @@ def _commit() -> str | None:
     return described.stdout.strip() or None
 
 
-def write_whole(path: Path, text: str) -> None:
-    """Writes a text file so that a kill leaves the old one or the new one."""
+def write_whole(path: Path, content: str | bytes) -> None:
+    """Writes a file so that a kill at any moment leaves the old one or the new one."""
     temporary = path.with_name(path.name + ".partial")
-    with temporary.open("w", encoding="utf-8") as file:
-        file.write(text)
+    with temporary.open("wb") as file:
+        file.write(content.encode() if isinstance(content, str) else content)
         file.flush()
         os.fsync(file.fileno())
     temporary.replace(path)

@@ -5,6 +5,6 @@ jit, shard_map or pmap, which all keep the state in the same layout.
 """
 
 from nnguide.parallel.compiling import compile_step, place
-from nnguide.parallel.mesh import AXES, ParallelConfig, make_mesh
+from nnguide.parallel.mesh import AXES, Mode, ParallelConfig, make_mesh
 
-__all__ = ["AXES", "ParallelConfig", "compile_step", "make_mesh", "place"]
+__all__ = ["AXES", "Mode", "ParallelConfig", "compile_step", "make_mesh", "place"]

@@ -49,7 +49,7 @@ def cosines(
     drawing, axes = figure(theme, 12, 6.0)
     colours = palette_of(drawing)
     axes.set_xscale("log")
-    axes.set_xlim(sizes[0], sizes[-1])
+    axes.set_xlim(sizes[0] / 1.2, sizes[-1])
     axes.set_ylim(-0.25, 1.05)
     between = np.geomspace(sizes[0], sizes[-1], 60)
     ends = []

@@ -8,13 +8,13 @@ object-oriented API with the Agg canvas: no display, no global state.
 
 import dataclasses
 import io
-import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
 from nnguide.config import InputError
+from nnguide.results import write_whole
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -240,15 +240,6 @@ def save(drawing: Figure, folder: Path, name: str, /, **arrays: Any) -> str:
     np.savez_compressed(numbers, **held)
     figures = folder / "figures"
     figures.mkdir(parents=True, exist_ok=True)
-    _write_whole(figures / f"{name}.npz", numbers.getvalue())
-    _write_whole(figures / f"{name}.png", picture.getvalue())
+    write_whole(figures / f"{name}.npz", numbers.getvalue())
+    write_whole(figures / f"{name}.png", picture.getvalue())
     return f"figures/{name}.png"
-
-
-def _write_whole(path: Path, content: bytes) -> None:
-    temporary = path.with_name(path.name + ".partial")
-    with temporary.open("wb") as file:
-        file.write(content)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)

@@ -1,6 +1,7 @@
 """One loop for every subject: a task of pure functions, batches, an optimizer.
 
-`task` says what a subject must give, `step` is the pure step, `loop.fit` the loop,
+`task` says what a subject must give, `step` is the pure step, `evaluation` a whole
+set's, `loop.fit` the loop,
 `optimizer` the Optax chains, `checkpoint` and `metrics` what a run leaves on the disk,
 `seeds` trains many networks at once.
 """

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any, Literal, NamedTuple
 
 import jax
-import jax.numpy as jnp
 import numpy as np
 import optax
 from jax.sharding import Mesh, NamedSharding
@@ -23,10 +22,11 @@ from nnguide.array_types import Key
 from nnguide.config import InputError, run_only
 from nnguide.parallel import ParallelConfig, compile_step, make_mesh, place
 from nnguide.training.checkpoint import Checkpoints, Retention
+from nnguide.training.evaluation import evaluator
 from nnguide.training.metrics import Recorder, Row, means
 from nnguide.training.optimizer import averaged
 from nnguide.training.profile import Profile, profiled_steps
-from nnguide.training.step import State, initial_state, make_evaluation, make_step
+from nnguide.training.step import State, initial_state, make_step
 from nnguide.training.task import Batches, Task
 
 
@@ -142,7 +142,9 @@ def fit(
     recorder = Recorder(workdir, first, config.steps, config.progress)
     frozen = dict(frozen or {})
     evaluators = {
-        name: _evaluator(task, its_batches, frozen, config, mesh)
+        name: evaluator(
+            task, its_batches, frozen, config.seed, config.parallel.mode, mesh
+        )
         for name, its_batches in (evaluation or {}).items()
     }
     run = compile_step(
@@ -211,40 +213,6 @@ def _start(
         if restored:
             return restored
     return 0, jax.jit(make, out_shardings=everywhere)(key)
-
-
-def _evaluator(
-    task: Task, batches: Batches, frozen: dict[str, Any], config: Config, mesh: Mesh
-) -> Callable[[Any], Any]:
-    """A function of the params that sums the metrics of every evaluation batch.
-
-    All batches get one shape: ragged ends are filled up with rows of weight 0.
-    """
-    run = compile_step(
-        make_evaluation(task, batches), mesh, config.parallel.mode, donate=False
-    )
-    shared = place((batches.arrays, frozen), mesh)
-    key = jax.random.key(config.seed)
-
-    def evaluate(params: Any) -> Any:
-        sums, size = None, 0
-        for number, rows in enumerate(batches.stream(0)):
-            count = jax.tree.leaves(rows)[0].shape[0]
-            size = size or -(-count // mesh.size) * mesh.size
-            weight = (np.arange(size) < count).astype(np.float32)
-            padded = jax.tree.map(lambda leaf, size=size: _pad(leaf, size), rows)
-            batch_key = jax.random.fold_in(key, number)
-            _, metrics = run(params, (padded, weight), (*shared, batch_key))
-            sums = jax.tree.map(jnp.add, sums, metrics) if sums else metrics
-        return sums
-
-    return evaluate
-
-
-def _pad(leaf: np.ndarray, size: int) -> np.ndarray:
-    """Repeats the first row up to a size."""
-    missing = size - leaf.shape[0]
-    return np.concatenate([leaf, np.repeat(leaf[:1], missing, axis=0)])
 
 
 def _stacked(stream: Iterator[Any], count: int) -> Iterator[Any]:
