@@ -31,6 +31,9 @@ from nnguide.config import (
 from nnguide.results import Claim, Results, write_whole
 
 
+flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
+
+
 @dataclasses.dataclass(frozen=True)
 class Figures:
     """How pictures look.

@@ -9,7 +9,7 @@ Source: 3Blue1Brown, "Gradient descent, how neural networks learn".
 
 import dataclasses
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jax
 import jax.numpy as jnp
@@ -23,7 +23,7 @@ from experiments.part2.setting import (
     labelled,
     random_networks,
 )
-from nnguide.array_types import Array, Key
+from nnguide.array_types import Array, Key, Params
 from nnguide.network.descent import (
     CostOfVector,
     EqualSteps,
@@ -35,6 +35,8 @@ from nnguide.network.mlp import parameter_count
 from nnguide.plots import descent as pictures
 from nnguide.plots import style
 from nnguide.results import Claim
+
+LAYERS = len(GUIDE.widths) - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -64,68 +66,102 @@ class Gradients(NamedTuple):
     Attributes:
       components: dC/dw of every parameter, (networks, parameters).
       holding: how many parameters hold 90% of the energy, (networks,).
+      outputs_share: of the energy, held by the output layer; the mean.
     """
 
     components: np.ndarray
     holding: np.ndarray
+    outputs_share: float
 
 
-def _cost_of_vector(images: Array, labels: Array, networks: Any) -> CostOfVector:
+def vectors(networks: Params) -> Array:
+    """Stacked parameters as (networks, parameters)."""
+    return jax.vmap(lambda params: ravel_pytree(params)[0])(networks)
+
+
+def cost_of_vector(images: Array, labels: Array, networks: Params) -> CostOfVector:
     """The mean cost as a function of the vector of one network's parameters."""
     of_params = cost_of(images, labels, GUIDE)
     _, unflatten = ravel_pytree(jax.tree.map(lambda leaf: leaf[0], networks))
     return lambda vector: of_params(unflatten(vector))
 
 
-def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
-    """Measures gradients, single nudges and steps of equal length; three pictures."""
-    images, labels = labelled(setting.train)
-    networks = random_networks(GUIDE, config.networks, setting.seed)
-    cost = _cost_of_vector(images, labels, networks)
-    few = _cost_of_vector(images[: config.images], labels[: config.images], networks)
-    places = jax.vmap(lambda params: ravel_pytree(params)[0])(networks)
-    components = jax.lax.map(jax.jit(jax.grad(cost)), places)
-    gradients = Gradients(
-        np.asarray(components), np.asarray(jax.vmap(parameters_holding)(components))
+def gradients_of(networks: Params, images: Array, labels: Array) -> Gradients:
+    """The gradients of stacked networks."""
+    slope = jax.grad(cost_of(images, labels, GUIDE))
+    slopes = jax.jit(lambda each: jax.lax.map(slope, each))(networks)
+    components, outputs = vectors(slopes), vectors(slopes[f"layer_{LAYERS}"])
+    share = (outputs**2).sum(axis=1) / (components**2).sum(axis=1)
+    return Gradients(
+        np.asarray(components),
+        np.asarray(jax.vmap(parameters_holding)(components)),
+        float(share.mean()),
     )
-    chosen_key, step_key = jax.random.split(jax.random.key(setting.seed))
-    chosen = jax.random.choice(
-        chosen_key, places.shape[1], (config.weights,), replace=False
-    )
-    nudge = jax.jit(partial(single_weight_changes, few, nudge=config.nudge))
-    predicted, actual = map(np.asarray, nudge(places[0], chosen))
-    slopes = jax.lax.map(jax.jit(jax.grad(few)), places)
-    steps = _steps(config, few, places, step_key)
-    dead = float((np.asarray(images) == 0).all(axis=0).sum())
-    claims = _component_claims(config, setting, gradients, dead)
-    claims += _step_claims(config, setting, predicted, actual, steps, slopes)
-    return claims, _draw(config, setting, gradients, (predicted, actual), steps)
 
 
-def _steps(
+def nudges(
+    config: Config, network: Params, images: Array, labels: Array, key: Key
+) -> tuple[np.ndarray, np.ndarray]:
+    """Nudges single weights of the first of the stacked networks, in float64.
+
+    In float32 the cost, about 2.5, moves in steps of 2e-7, and a small component's
+    effect would be lost in them.
+
+    Returns:
+      The predicted changes of the cost and the actual ones.
+    """
+    chosen = jax.random.permutation(key, parameter_count(GUIDE))[: config.weights]
+    with jax.enable_x64(True):
+        exact, images = jax.tree.map(
+            lambda leaf: jnp.asarray(leaf, jnp.float64), (network, images)
+        )
+        cost = cost_of_vector(images, labels, exact)
+        nudge = jax.jit(partial(single_weight_changes, cost, nudge=config.nudge))
+        predicted, actual = nudge(vectors(exact)[0], chosen)
+        return np.asarray(predicted), np.asarray(actual)
+
+
+def steps_of(
     config: Config, cost: CostOfVector, places: Array, key: Key
 ) -> dict[float, EqualSteps]:
     """For each length, the changes of the cost of every network."""
 
-    @jax.jit
-    def of_length(length: Array) -> EqualSteps:
-        def single(place: Array) -> EqualSteps:
-            return equal_length_steps(cost, place, length, key, config.directions)
+    def single(place: Array) -> list[EqualSteps]:
+        return [
+            equal_length_steps(cost, place, length, key, config.directions)
+            for length in config.lengths
+        ]
 
-        return jax.lax.map(single, places)
+    changes = jax.device_get(jax.jit(partial(jax.lax.map, single))(places))
+    return dict(zip(config.lengths, changes, strict=True))
 
-    return {length: jax.device_get(of_length(length)) for length in config.lengths}
+
+def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
+    """Measures gradients, single nudges and steps of equal length; three pictures."""
+    images, labels = labelled(setting.train)
+    networks = random_networks(GUIDE, config.networks, setting.seed)
+    nudge_key, step_key = jax.random.split(jax.random.key(setting.seed))
+    gradients = gradients_of(networks, images, labels)
+    few = images[: config.images], labels[: config.images]
+    nudged = nudges(config, networks, *few, nudge_key)
+    steps = steps_of(
+        config, cost_of_vector(*few, networks), vectors(networks), step_key
+    )
+    dead = float((np.asarray(images) == 0).all(axis=0).sum())
+    claims = _component_claims(config, setting, gradients, dead)
+    claims += _step_claims(config, nudged, steps, gradients_of(networks, *few))
+    return claims, _draw(config, setting, gradients, nudged, steps)
 
 
 def _draw(
     config: Config,
     setting: Setting,
     gradients: Gradients,
-    nudges: tuple[np.ndarray, np.ndarray],
+    nudged: tuple[np.ndarray, np.ndarray],
     steps: dict[float, EqualSteps],
 ) -> list[str]:
     theme, workdir = setting.theme, setting.workdir
-    predicted, actual = nudges
+    predicted, actual = nudged
     arrays = {
         f"{name}_{length:g}": changes
         for length, of_length in steps.items()
@@ -197,29 +233,28 @@ def _component_claims(
 
 def _step_claims(
     config: Config,
-    setting: Setting,
-    predicted: np.ndarray,
-    actual: np.ndarray,
+    nudged: tuple[np.ndarray, np.ndarray],
     steps: dict[float, EqualSteps],
-    components: Array,
+    gradients: Gradients,
 ) -> list[Claim]:
     source = "3Blue1Brown, Gradient descent: the most bang for your buck"
+    components = gradients.components
     shortest = steps[config.lengths[0]]
-    size = jnp.linalg.norm(components, axis=1)
+    size = np.linalg.norm(components, axis=1)
     # to first order: |g| along -g, |g|_1 / sqrt(number of signs) along the signs of -g
-    signs = jnp.sqrt((components != 0).sum(axis=1))
-    by_form = float((size * signs / jnp.abs(components).sum(axis=1)).mean())
+    signs = np.sqrt((components != 0).sum(axis=1))
+    by_form = float((size * signs / np.abs(components).sum(axis=1)).mean())
     better = shortest.steepest / shortest.signs
     best_random = shortest.steepest / shortest.random.min(axis=1)
     return [
         Claim(
             "2.single_weights",
             f"a component foretells what a nudge of {config.nudge:g} does to the cost",
-            float(np.corrcoef(predicted, actual)[0, 1]),
+            float(np.corrcoef(*nudged)[0, 1]),
             (0.999, 1),
             (0.999, 1),
             f"{source}; Taylor to first order",
-            unit=f"correlation over {len(predicted):,} weights",
+            unit=f"correlation over {config.weights:,} weights",
         ),
         Claim(
             "2.steepest_against_signs",

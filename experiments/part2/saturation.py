@@ -26,6 +26,10 @@ from nnguide.plots import style
 from nnguide.results import Claim
 
 STARTS = {"a fair start": (0.6, 0.9), "a bad start": (2.0, 2.0)}  # Nielsen's w and b
+COSTS: dict[str, CostName] = {
+    "squared error": "squared_error",
+    "cross-entropy": "cross_entropy",
+}
 RATE, STEPS = 0.15, 300  # Nielsen's
 FLAT = 4.0  # |z| above it: sigma' is below 0.018, a fourteenth of its highest value
 
@@ -72,9 +76,9 @@ def first_weighted_sums(
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Runs the neuron from two starts with two costs, and looks at z at birth."""
     curves = {
-        (start, name): outputs(name, place)
+        (start, words): outputs(name, place)
         for start, place in STARTS.items()
-        for name in ("squared_error", "cross_entropy")
+        for words, name in COSTS.items()
     }
     neuron = style.save(
         pictures.saturated_neuron(setting.theme, curves),
@@ -108,17 +112,16 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
 def _neuron_claims(curves: dict[tuple[str, str], np.ndarray]) -> list[Claim]:
     source = "Nielsen, chap. 3; his formulas give "
     claims = []
-    # (start, cost, after so many steps, stated, a number that counts a step less or more)
+    # (start, cost, after so many steps, stated, a number that counts a step less)
     for start, name, steps, stated, number in (
-        ("a bad start", "squared_error", 150, (0.9, 1.0), 0.934),
-        ("a bad start", "cross_entropy", 150, (0.0, 0.1), 0.026),
-        ("a fair start", "squared_error", 150, (0.0, 0.2), 0.154),
+        ("a bad start", "squared error", 150, (0.9, 1.0), 0.934),
+        ("a bad start", "cross-entropy", 150, (0.0, 0.1), 0.026),
+        ("a fair start", "squared error", 150, (0.0, 0.2), 0.154),
     ):
-        words = name.replace("_", " ")
         claims.append(
             Claim(
-                f"2.neuron_{start.split()[1]}_{name}",
-                f"from {start} the {words} "
+                f"2.neuron_{start.split()[1]}_{COSTS[name]}",
+                f"from {start} the {name} "
                 + ("leaves it badly wrong" if stated[0] else "brings it near 0"),
                 float(curves[start, name][steps]),
                 stated,

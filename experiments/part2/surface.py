@@ -53,7 +53,7 @@ class Config:
       images: of the training set, the first ones, that the cost is taken over.
     """
 
-    grid: int = 33
+    grid: int = 37
     images: int = 1000
 
 

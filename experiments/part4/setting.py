@@ -41,9 +41,9 @@ def set_up(
     network: MlpConfig, source: ImageSource, examples: int, seed: int,
     workdir: Path, theme: Theme,
 ) -> Setting:  # fmt: skip
-    """Draws a network and takes the first examples."""
+    """Draws a network, and takes examples spread over the set, which may be sorted."""
     params = nn.unbox(initial_params(network, jax.random.key(seed)))
-    batch = source.take(np.arange(examples))
+    batch = source.take(np.linspace(0, len(source) - 1, examples).astype(int))
     images = batch["image"].astype(np.float64) / 255
     return Setting(
         network, jax.device_get(params), images, batch["label"], workdir, theme

@@ -18,7 +18,7 @@ from experiments.part4.setting import Setting, mean_cost, problem
 from nnguide.network import backprop, classify
 from nnguide.network.chain import central_differences, relative_error
 from nnguide.network.mlp import Mlp
-from nnguide.plots import chain as pictures
+from nnguide.plots import gradient_check as pictures
 from nnguide.plots import style
 from nnguide.results import Claim
 

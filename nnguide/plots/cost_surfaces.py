@@ -1,11 +1,10 @@
 """The surface that gradient descent walks down: of one neuron, and of a whole network.
 
-Part 2: first one weight and a curve, then two parameters and a landscape, then the plane
-through three networks as the only view of 13,002 dimensions there is.
+Part 2: first one weight and a curve, then two parameters and a landscape, then the
+plane through three networks, one of the few views of 13,002 dimensions there are.
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -23,6 +22,8 @@ from nnguide.plots.style import (
 )
 
 Walk = tuple[np.ndarray, np.ndarray]  # the places of a descent, and the cost at each
+_MARKS = "os^"
+_KNOWS_NOTHING = 0.9  # cost of the answer 0.1 to everything: 9 * 0.01 + 0.81
 
 
 def neuron(
@@ -37,45 +38,24 @@ def neuron(
     Args:
       theme: of the picture.
       curve: weights, and the cost where only the weight may move.
-      walks: descents on the curve, (steps,) places each.
+      walks: up to three descents on the curve, (steps,) places each.
       surface: biases, and the cost at every bias and weight.
-      free_walks: descents on the surface, (steps, 2) places each, weight first.
+      free_walks: as many descents on the surface, (steps, 2) places, weight first.
 
     Returns:
       The figure: the curve on the left, the landscape on the right.
     """
     drawing, (left, right) = figure(theme, 12, 5.8, ncols=2)
-    weight, cost = curve
-    colours = palette_of(left)
-    left.plot(weight, cost, color=colours.ink, linestyle="-", linewidth=2)
-    for (places, costs), colour, mark in zip(
-        walks, colours.series, "os^", strict=False
-    ):
-        left.plot(
-            places, costs, linestyle="none", marker=mark, markersize=6, color=colour,
-            markeredgecolor=colours.ground, markeredgewidth=0.5,
-        )  # fmt: skip
-        words = f"starts at {places[0]:.3g}"
-        side = "left" if places[0] > places[-1] else "right"
-        move = 9 if side == "left" else -9
-        label(left, places[0], costs[0], words, offset=(move, 6), ha=side, color=colour)
-    for end in _ends(walks):
-        label(
-            left, *end, f"w = {end[0]:.2f}\ncost {end[1]:.3f}", offset=(0, -9),
-            ha="center", va="top",
-        )  # fmt: skip
-    left.set_xlim(weight[0], weight[-1])
-    left.set_ylim(0, 1.15 * cost.max())
-    left.set_xlabel(f"weight w (bias stays {free_walks[0][0][0, 1]:g})")
-    left.set_ylabel("cost, mean over four examples")
-    title(left, "One weight: a marker a step, the steeper the farther")
-    _draw_landscape(right, weight, *surface, free_walks)
+    bias = free_walks[0][0][0, 1]
+    _draw_curve(left, *curve, walks)
+    left.set_xlabel(f"weight w (the bias stays {bias:g})")
+    _draw_landscape(right, curve[0], *surface, free_walks)
+    right.axhline(bias, color=palette_of(right).ink, linestyle=DASHES[2], linewidth=1.2)
     lowest = [min(costs[-1] for _, costs in each) for each in (walks, free_walks)]
-    ends = _ends(walks)
     title(
         drawing,
-        f"From {len(walks)} starts gradient descent ends in {len(ends)} valleys; which "
-        "one is decided by the start",
+        f"From {len(walks)} starts gradient descent ends in {len(_ends(walks))} "
+        "valleys; which one is decided by the start",
         "A sigmoid neuron and four examples that it cannot all get right. The lowest "
         f"cost reached is {lowest[0]:.3f} with the weight alone and {lowest[1]:.3f} "
         "with the bias too.",
@@ -89,6 +69,33 @@ def _ends(walks: Sequence[Walk]) -> list[tuple[float, float]]:
     return sorted(found.values())
 
 
+def _draw_curve(
+    axes: Axes, weight: np.ndarray, cost: np.ndarray, walks: Sequence[Walk]
+) -> None:
+    colours = palette_of(axes)
+    axes.plot(weight, cost, color=colours.ink, linestyle="-", linewidth=2)
+    for (places, costs), colour, mark in zip(
+        walks, colours.series, _MARKS, strict=False
+    ):
+        axes.plot(
+            places, costs, linestyle="none", marker=mark, markersize=6, color=colour,
+            markeredgecolor=colours.ground, markeredgewidth=0.4,
+        )  # fmt: skip
+        to_left = places[0] > places[-1]
+        label(
+            axes, places[0], costs[0], f"starts at {places[0]:.3g}",
+            offset=(8 if to_left else -8, 11), ha="left" if to_left else "right",
+            color=colour,
+        )  # fmt: skip
+    for w, at_end in _ends(walks):
+        words = f"w = {w:.2f}\ncost {at_end:.3f}"
+        label(axes, w, at_end, words, offset=(0, -9), ha="center", va="top")
+    axes.set_xlim(weight[0], weight[-1])
+    axes.set_ylim(0, 1.15 * cost.max())
+    axes.set_ylabel("cost, mean over four examples")
+    title(axes, "One weight: a marker a step, the steeper the farther")
+
+
 def _draw_landscape(
     axes: Axes,
     weight: np.ndarray,
@@ -97,42 +104,42 @@ def _draw_landscape(
     walks: Sequence[Walk],
 ) -> None:
     colours = palette_of(axes)
-    _draw_contours(axes, weight, bias, cost, np.arange(0.05, 1, 0.05))
-    axes.axhline(
-        walks[0][0][0, 1], color=colours.ink, linestyle=DASHES[2], linewidth=1.2
-    )
+    _draw_contours(axes, weight, bias, cost, np.arange(0.2, 0.625, 0.025))
     for (places, costs), colour, mark in zip(
-        walks, colours.series, "os^", strict=False
+        walks, colours.series, _MARKS, strict=False
     ):
+        w, b = places.T
         axes.plot(
-            *places.T, linestyle="-", marker=mark, markersize=5, color=colour,
-            markeredgecolor=colours.ground, markeredgewidth=0.5, linewidth=1.2,
+            w, b, linestyle="-", linewidth=1.2, marker=mark, markersize=3.5,
+            color=colour,
         )  # fmt: skip
+        axes.plot(w[0], b[0], marker=mark, markersize=8, color=colour)
         label(
-            axes, *places[-1], f"cost {costs[-1]:.3f}", offset=(0, -9), ha="center",
-            va="top", color=colour,
+            axes, w[-1], b[-1], f"cost {costs[-1]:.3f}", offset=(7, 6), va="bottom",
+            color=colour, weight="bold",
         )  # fmt: skip
     axes.set_xlabel("weight w")
     axes.set_ylabel("bias b")
-    title(axes, "Two parameters: across the contours, downhill (dotted: left panel)")
+    title(axes, "Two parameters: downhill, across the contours (dotted: left panel)")
 
 
 def _draw_contours(
-    axes: Axes, x: np.ndarray, y: np.ndarray, cost: np.ndarray, levels: Any
+    axes: Axes,
+    x: np.ndarray,
+    y: np.ndarray,
+    cost: np.ndarray,
+    levels: Sequence[float] | np.ndarray,
 ) -> None:
     """Fills darker where the cost is higher, and writes the cost on some lines."""
-    from matplotlib.colors import BoundaryNorm
-
     colours = palette_of(axes)
-    shades = grey_map(colours)
-    norm = BoundaryNorm(
-        levels, int(1.8 * shades.N), extend="both"
-    )  # no darker than 5/9
-    axes.contourf(x, y, cost, levels, cmap=shades, norm=norm, extend="both")
+    shades = grey_map(colours)(
+        np.linspace(0, 0.5, len(levels) + 1)
+    )  # ink stays legible
+    axes.contourf(x, y, cost, levels, colors=shades, extend="both")
     lines = axes.contour(
         x, y, cost, levels, colors=colours.neutral, linewidths=0.6, linestyles="-"
     )
-    axes.clabel(lines, lines.levels[1::2], fontsize=SMALL, colors=colours.ink, fmt="%g")
+    axes.clabel(lines, levels[1::2], fontsize=SMALL, colors=colours.ink, fmt="%.3g")
 
 
 def plane(
@@ -160,45 +167,30 @@ def plane(
     """
     drawing, (left, right) = figure(theme, 12, 6.2, ncols=2, width_ratios=(6, 5))
     colours = palette_of(left)
+    names = ("untrained", "trained", "another, trained")
+    inks = (colours.accent, colours.positive, colours.negative)
+    dot = {"marker": "o", "markersize": 10, "zorder": 4.0}
     levels = [0.03, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.5, 2, 3, 4, 6, 8]
     _draw_contours(left, across, up, cost, levels)
     left.plot(*networks[1:].T, color=colours.ink, linestyle=DASHES[1], linewidth=1.4)
-    names = ("untrained", "trained", "another, trained")
-    inks = (colours.accent, colours.positive, colours.negative)
-    for place, name, its_cost, colour in zip(
+    for (x, y), name, its_cost, ink in zip(
         networks, names, network_costs, inks, strict=True
     ):
-        left.plot(
-            *place, marker="o", markersize=10, color=colour,
-            markeredgecolor=colours.ground, markeredgewidth=1.5, zorder=4,
-        )  # fmt: skip
+        left.plot(x, y, color=ink, markeredgecolor=colours.ground, **dot)
         words = f"{name}\ncost {its_cost:.2g}"
-        label(
-            left, *place, words, offset=(0, 9), ha="center", va="bottom", weight="bold"
-        )
+        label(left, x, y, words, offset=(0, 9), ha="center", va="bottom", weight="bold")
     left.set_aspect("equal")
     left.set_xlabel("distance of all weights and biases")
     left.set_ylabel("distance, at right angles")
     title(left, "The plane through three networks, darker where the cost is higher")
-    share = np.linspace(0, 1, len(between))
-    right.plot(share, between, color=colours.ink, linestyle=DASHES[1], linewidth=2.4)
-    for x, colour, side in ((0, inks[1], "left"), (1, inks[2], "right")):
-        right.plot(x, between[-x], marker="o", markersize=10, color=colour, zorder=4)
+    for x, its_cost, name, ink in ((0, between[0], *names[1:2], inks[1]),
+                                   (1, between[-1], *names[2:], inks[2])):  # fmt: skip
+        right.plot(x, its_cost, color=ink, **dot)
+        words, side = f"{name}\ncost {its_cost:.2g}", "right" if x else "left"
         label(
-            right, x, between[-x], f"{names[1 + x]}\n{between[-x]:.2g}", offset=(0, 10),
-            ha=side, va="bottom", color=colour,
-        )  # fmt: skip
-    top = int(between.argmax())
-    label(
-        right, share[top], between[top], f"{between[top]:.2f}", offset=(0, 6),
-        ha="center", va="bottom", weight="bold",
-    )  # fmt: skip
-    right.set_ylim(0, 1.18 * max(between.max(), 0.9))
-    right.set_xlim(-0.06, 1.06)
-    reference_line(right, 0.9, "a network that answers 0.1 to everything", at=0.0)
-    right.set_xlabel("share of the way from one trained network to the other")
-    right.set_ylabel("cost")
-    title(right, "Along the straight line between the trained ones")
+            right, x, its_cost, words, offset=(0, 12), ha=side, va="bottom", color=ink
+        )
+    _draw_ridge(right, between)
     title(
         drawing,
         f"Two trained networks cost {network_costs[1]:.2g} and {network_costs[2]:.2g}; "
@@ -207,3 +199,18 @@ def plane(
         f"{network_costs[0]:.2f}. Gradient descent ends in one of many valleys.",
     )
     return drawing
+
+
+def _draw_ridge(axes: Axes, between: np.ndarray) -> None:
+    share, top = np.linspace(0, 1, len(between)), int(between.argmax())
+    axes.plot(share, between, color=palette_of(axes).ink, linestyle=DASHES[1], lw=2.4)
+    label(
+        axes, share[top], between[top], f"{between[top]:.2f}", offset=(0, -8),
+        ha="center", va="top", weight="bold",
+    )  # fmt: skip
+    axes.set_ylim(0, 1.15 * max(between.max(), _KNOWS_NOTHING))
+    axes.set_xlim(-0.06, 1.06)
+    reference_line(axes, _KNOWS_NOTHING, "a network that answers 0.1 to everything")
+    axes.set_xlabel("share of the way from one trained network to the other")
+    axes.set_ylabel("cost")
+    title(axes, "Along the straight line between the trained ones")

@@ -8,7 +8,7 @@ from jaxtyping import Float
 from nnguide.plots.lettering import end_labels, label, percent, reference_line, title
 from nnguide.plots.style import DASHES, SMALL, Axes, Figure, Theme, figure, palette_of
 
-Curve = tuple[np.ndarray, np.ndarray]
+_MARKED_STEPS = (50, 150)
 
 
 def saturated_neuron(
@@ -18,49 +18,52 @@ def saturated_neuron(
 
     Args:
       theme: of the picture.
-      outputs: (start, cost) -> its output before the first step, after it, ...
+      outputs: (start, cost) -> its output before the first step, after it, ..., for
+        more than 150 steps; the worst start comes last.
 
     Returns:
       The figure: a panel a start.
     """
     starts = list(dict.fromkeys(start for start, _ in outputs))
     drawing, panels = figure(theme, 12, 5.4, ncols=len(starts), sharey=True)
-    colours = palette_of(drawing)
     for axes, start in zip(panels, starts, strict=True):
-        ends = []
-        for rank, (name, curve) in enumerate(
-            (cost, curve) for (of, cost), curve in outputs.items() if of == start
-        ):
-            colour = (colours.negative, colours.positive)[rank]
-            axes.plot(curve, color=colour, linestyle=DASHES[rank], linewidth=2.4)
-            ends.append(
-                (float(curve[-1]), f"{name.replace('_', ' ')}\n{curve[-1]:.3f}", colour)
-            )
-            for step in (50, 150):
-                axes.plot(step, curve[step], "o", color=colour, markersize=6)
-                label(
-                    axes, step, curve[step], f"{curve[step]:.3f}", offset=(0, 8),
-                    ha="center", va="bottom", color=colour, size=SMALL,
-                )  # fmt: skip
-        end_labels(axes, ends)
-        axes.set_xlim(0, len(curve) - 1)
-        axes.set_ylim(0, 1.06)
-        axes.set_xlabel("steps of gradient descent")
-        title(axes, f"From {start}: it says {curve[0]:.2f}")
+        curves = {cost: a for (of, cost), a in outputs.items() if of == start}
+        _draw_outputs(axes, curves)
+        first = next(iter(curves.values()))[0]
+        title(axes, f"From {start}: it says {first:.2f}")
     panels[0].set_ylabel("output of the neuron; 0 is right")
-    bad = {
-        cost: curve[150]
-        for (start, cost), curve in outputs.items()
+    panels[0].set_ylim(-0.05, 1.06)
+    after = _MARKED_STEPS[-1]
+    bad = [
+        f"{a[after]:.2f} under the {cost}"
+        for (start, cost), a in outputs.items()
         if start == starts[-1]
-    }
+    ]
     title(
         drawing,
-        f"Badly wrong, the neuron still says {bad['squared_error']:.2f} after 150 steps "
-        f"on the squared error, and {bad['cross_entropy']:.2f} on the cross-entropy",
-        "One sigmoid neuron, input 1; the same rate for both costs. On the flat part of "
-        "the sigmoid the squared error has hardly a slope.",
+        f"{after} steps from a bad start the neuron still says {', but '.join(bad)}",
+        "One sigmoid neuron with input 1, the same rate for both costs. Where the "
+        "sigmoid is flat the squared error has hardly a slope.",
     )
     return drawing
+
+
+def _draw_outputs(axes: Axes, curves: Mapping[str, np.ndarray]) -> None:
+    colours, ends = palette_of(axes), []
+    inks = (colours.negative, colours.positive)
+    for rank, (cost, a) in enumerate(curves.items()):
+        axes.plot(a, color=inks[rank], linestyle=DASHES[rank], linewidth=2.4)
+        ends.append((float(a[-1]), f"{cost}\n{a[-1]:.3f}", inks[rank]))
+        axes.set_xlim(0, len(a) - 1)
+        for step in _MARKED_STEPS:
+            axes.plot(step, a[step], "o", color=inks[rank], markersize=6)
+            label(
+                axes, step, a[step], f"{a[step]:.3f}", offset=(5, 9), va="bottom",
+                color=inks[rank],
+            )  # fmt: skip
+    axes.axhline(0, color=colours.neutral, linewidth=0.8)
+    end_labels(axes, ends)
+    axes.set_xlabel("steps of gradient descent")
 
 
 def weighted_sums(
@@ -80,19 +83,11 @@ def weighted_sums(
     """
     drawing, panels = figure(theme, 12, 5.4, ncols=len(sums), sharex=True, sharey=True)
     colours = palette_of(drawing)
-    reach = float(np.ceil(3 * max(z.std() for z in sums.values())))
-    bins = np.linspace(-reach, reach, 241)
     words = {"normal": "Weights N(0, 1)", "scaled": "Weights N(0, 1) / √784"}
-    shares = {}
+    reach = float(np.ceil(3 * max(z.std() for z in sums.values())))
+    shares = {name: float((np.abs(z) > flat).mean()) for name, z in sums.items()}
     for axes, (name, z) in zip(panels, sums.items(), strict=True):
-        counts, _ = np.histogram(z, bins)
-        axes.stairs(
-            counts / counts.max(), bins, fill=True, color=colours.positive, alpha=0.5
-        )
-        line = np.linspace(-reach, reach, 481)
-        axes.plot(
-            line, 1 / (1 + np.exp(-line)), color=colours.ink, linestyle="-", lw=1.8
-        )
+        _draw_histogram(axes, z, reach)
         for side in (-1, 1):
             axes.axvspan(
                 side * flat,
@@ -102,31 +97,40 @@ def weighted_sums(
                 lw=0,
                 zorder=0,
             )
-        shares[name] = float((np.abs(z) > flat).mean())
-        label(
-            axes, -0.97 * reach, 0.62, f"spread of z: {z.std():.2g}\n{shares[name]:.0%} flat",
-            weight="bold",
-        )  # fmt: skip
-        axes.set_xlim(-reach, reach)
-        axes.set_ylim(0, 1.08)
+        spread = z.std(axis=(1, 2)).mean()
+        says = f"spread of z: {spread:.2g}\n{shares[name]:.0%} where it is flat"
+        label(axes, -0.97 * reach, 0.72, says, weight="bold")
         axes.set_xlabel("weighted sum z of a first hidden neuron")
         title(axes, words[name])
     label(panels[0], 0.6 * reach, 1.0, "sigmoid", offset=(0, -10))
-    label(
-        panels[0],
-        0.3 * reach,
-        0.1,
-        f"grey: |z| > {flat:g},\nhardly a slope",
-        size=SMALL,
-    )
+    what = f"grey: |z| > {flat:g}, hardly a slope"
+    label(panels[1], 0.97 * reach, 0.1, what, size=SMALL, ha="right")
     panels[0].set_ylabel("sigmoid; frequency of z (highest = 1)")
     title(
         drawing,
         f"With weights N(0, 1) {shares['normal']:.0%} of the weighted sums start where "
-        f"the sigmoid is flat; divided by the root of the inputs, {shares['scaled']:.0%}",
-        f"{len(sums['normal'])} untrained networks of each kind, all training digits.",
+        "the sigmoid is flat; divided by the root of the inputs, "
+        f"{shares['scaled']:.0%}",
+        f"{len(sums['normal'])} untrained networks of each kind, all training digits; "
+        "the spread is their mean standard deviation.",
     )
     return drawing
+
+
+def _draw_histogram(axes: Axes, z: np.ndarray, reach: float) -> None:
+    colours = palette_of(axes)
+    bins = np.linspace(-reach, reach, 241)
+    counts, _ = np.histogram(z, bins)
+    axes.stairs(
+        counts / counts.max(), bins, fill=True, color=colours.positive, alpha=0.5
+    )
+    axes.plot(bins, _sigmoid(bins), color=colours.ink, linestyle="-", linewidth=1.8)
+    axes.set_xlim(-reach, reach)
+    axes.set_ylim(0, 1.08)
+
+
+def _sigmoid(z: np.ndarray) -> np.ndarray:
+    return (1 + np.tanh(z / 2)) / 2
 
 
 def steepness(
@@ -147,53 +151,64 @@ def steepness(
       The figure: the activations on the left, accuracy against k on the right.
     """
     drawing, (shapes, learned) = figure(theme, 12, 5.6, ncols=2, width_ratios=(4, 6))
-    colours = palette_of(drawing)
-    z = np.linspace(-3, 3, 601)
-    for shade, k in enumerate(steepness):
-        alpha = 1 - 0.75 * shade / max(len(steepness) - 1, 1)
-        shapes.plot(z, 1 / (1 + np.exp(-np.clip(k * z, -60, 60))), color=colours.positive,
-                    linestyle="-", alpha=alpha, lw=2)  # fmt: skip
-    shapes.plot([-3, 0, 0, 3], [0, 0, 1, 1], color=colours.negative, ls=DASHES[1], lw=2)
-    label(shapes, -1.2, 1 / (1 + np.exp(1.2)), f"k = {steepness[0]:g}", offset=(-4, 12),
-          ha="right", color=colours.positive)  # fmt: skip
-    label(
-        shapes, 0.0, 0.9, "the step", offset=(-8, 0), ha="right", color=colours.negative
-    )
-    shapes.set_xlabel("weighted sum z")
-    shapes.set_ylabel("activation, sigmoid of k times z")
-    title(shapes, f"k = {', '.join(f'{k:g}' for k in steepness)}")
+    _draw_shapes(shapes, steepness)
+    _draw_steepness(learned, steepness, accuracies, step)
     mean = accuracies.mean(axis=1)
-    learned.plot(
-        steepness, mean, color=colours.positive, linestyle="-", lw=2.4, marker="o"
-    )
-    learned.fill_between(steepness, accuracies.min(1), accuracies.max(1),
-                         color=colours.positive, alpha=0.2, lw=0)  # fmt: skip
-    for k, value in zip(steepness, mean, strict=True):
-        label(learned, k, value, f"{value:.0%}", offset=(6, 9), color=colours.positive)
-    end = 4 * steepness[-1]
-    learned.errorbar(end, step.mean(), [[step.mean() - step.min()], [step.max() - step.mean()]],
-                     color=colours.negative, marker="s", markersize=8, capsize=4)  # fmt: skip
-    label(learned, end, step.mean(), f"step: {step.mean():.0%}\ngradient\nexactly 0", offset=(0, 10),
-          ha="center", va="bottom", color=colours.negative)  # fmt: skip
-    learned.set_xscale("log")
-    learned.set_xlim(0.8 * steepness[0], 2 * end)
-    learned.set_xticks(steepness, [f"{k:g}" for k in steepness])
-    learned.minorticks_off()
-    learned.set_ylim(0, 1)
-    percent(learned)
-    reference_line(learned, 0.1, "chance", at=0.0)
-    learned.set_xlabel("steepness k (logarithmic)")
-    learned.set_ylabel("test accuracy")
-    title(learned, "Test accuracy, the best of three rates for each k")
     title(
         drawing,
-        f"The steeper the sigmoid, the less is learned: {mean[0]:.0%} at k = "
-        f"{steepness[0]:g}, {mean[-1]:.0%} at k = {steepness[-1]:g}, {step.mean():.0%} "
-        "with a step",
-        f"Mean, worst and best of {accuracies.shape[1]} networks; the rate is 1.5, 1.5 / k "
-        "or 1.5 / k², whichever learns most.",
+        f"Steeper sigmoids learn less: {mean[0]:.0%} at k = {steepness[0]:g}, "
+        f"{mean[-1]:.0%} at k = {steepness[-1]:g}, {step.mean():.0%} with a step",
+        f"Mean, worst and best of {accuracies.shape[1]} networks. For each k three "
+        "rates were tried: the plain one, and the plain one over k and over k².",
     )
     return drawing
+
+
+def _draw_shapes(axes: Axes, steepness: np.ndarray) -> None:
+    colours = palette_of(axes)
+    z = np.linspace(-3, 3, 601)
+    for faintness, k in zip(
+        np.linspace(0, 0.75, len(steepness)), steepness, strict=True
+    ):
+        look = {"color": colours.positive, "linestyle": "-", "alpha": 1 - faintness}
+        axes.plot(z, _sigmoid(k * z), linewidth=2, **look)
+    axes.plot([-3, 0, 0, 3], [0, 0, 1, 1], color=colours.negative, ls=DASHES[1], lw=2)
+    at, words = -1.2, f"k = {steepness[0]:g}"
+    height = float(_sigmoid(np.array(steepness[0] * at)))
+    label(axes, at, height, words, offset=(-4, 10), ha="right", color=colours.positive)
+    label(axes, 0, 0.9, "the step", offset=(-8, 0), ha="right", color=colours.negative)
+    axes.set_xlabel("weighted sum z")
+    axes.set_ylabel("activation, the sigmoid of k times z")
+    title(axes, f"k = {', '.join(f'{k:g}' for k in steepness)}")
+
+
+def _draw_steepness(
+    axes: Axes, steepness: np.ndarray, accuracies: np.ndarray, step: np.ndarray
+) -> None:
+    colours = palette_of(axes)
+    mean = accuracies.mean(axis=1)
+    _draw_spread(axes, steepness, accuracies, colours.positive, 0)
+    for k, value in zip(steepness, mean, strict=True):
+        words = f"{value:.0%}"
+        label(axes, k, value, words, offset=(6, 9), color=colours.positive)
+    end = 4 * steepness[-1]
+    axes.plot([end, end], [step.min(), step.max()], color=colours.negative, lw=2)
+    axes.plot(end, step.mean(), "s", color=colours.negative, markersize=8)
+    words = f"step: {step.mean():.0%}\ngradient\nexactly 0"
+    label(
+        axes, end, max(step.max(), 0.1), words, offset=(0, 10), ha="center",
+        va="bottom", color=colours.negative,
+    )  # fmt: skip
+    axes.set_xscale("log")
+    axes.set_xlim(0.8 * steepness[0], 2 * end)
+    axes.set_xticks(steepness, [f"{k:g}" for k in steepness])
+    axes.minorticks_off()
+    axes.set_ylim(0, 1)
+    percent(axes)
+    reference_line(axes, 0.1, "chance", at=0.0)
+    axes.set_xlabel("steepness k (logarithmic)")
+    axes.set_ylabel("test accuracy")
+    title(axes, "Test accuracy, the best of three rates for each k")
 
 
 def dead_neurons(
@@ -206,27 +221,26 @@ def dead_neurons(
 
     Args:
       theme: of the picture.
-      rates: activation -> learning rates, ascending.
-      shares: activation -> shares of dead neurons after training at each rate.
-      accuracies: activation -> test accuracies.
+      rates: "ReLU" and "leaky ReLU" -> learning rates, ascending; the leaky ones are
+        the lowest of the others.
+      shares: of neurons that are off after training at each rate.
+      accuracies: on the test split.
 
     Returns:
-      The figure: dead neurons on the left, accuracy on the right.
+      The figure: neurons on the left, accuracy on the right.
     """
     drawing, (dead, learned) = figure(theme, 12, 5.8, ncols=2, sharex=True)
     colours = palette_of(drawing)
-    for rank, name in enumerate(rates):
-        colour = (colours.negative, colours.positive)[rank]
-        for axes, each in ((dead, shares[name]), (learned, accuracies[name])):
-            _draw_spread(axes, rates[name], each, colour, rank)
-    (relu, leaky), last = list(rates), {n: shares[n].mean(axis=1) for n in rates}
-    for name, colour, side, move in (
-        (relu, colours.negative, "right", (-8, 4)), (leaky, colours.positive, "left", (8, 0)),
-    ):  # fmt: skip
-        x, y = rates[name][-1], float(last[name][-1])
-        if name == relu:
-            x, y = rates[relu][-3], float(last[relu][-3])
-        label(dead, x, y, name, offset=move, ha=side, color=colour, weight="bold")
+    names = {"ReLU": colours.negative, "leaky ReLU": colours.positive}
+    for rank, (name, ink) in enumerate(names.items()):
+        _draw_spread(dead, rates[name], shares[name], ink, rank)
+        _draw_spread(learned, rates[name], accuracies[name], ink, rank)
+    off = {name: shares[name].mean(axis=1) for name in names}
+    last = len(rates["leaky ReLU"]) - 1  # where both have a point
+    rate = rates["ReLU"]
+    for name, side, move in (("ReLU", "right", -9), ("leaky ReLU", "left", 9)):
+        at = {"offset": (move, 0), "ha": side, "color": names[name], "weight": "bold"}
+        label(dead, rate[last], off[name][last], f"{name} {off[name][last]:.0%}", **at)
     for axes, words in (
         (dead, "hidden neurons that are off for every image"),
         (learned, "test accuracy"),
@@ -239,24 +253,32 @@ def dead_neurons(
         percent(axes)
     reference_line(dead, 0.4, "“as much as 40%” (CS231n notes)", at=0.0)
     reference_line(learned, 0.1, "chance", at=0.0)
-    title(dead, "Dead neurons")
+    title(dead, "Neurons that are off after training")
     title(learned, "What the networks learn")
-    best = int(accuracies[relu].mean(axis=1).argmax())
+    best = int(accuracies["ReLU"].mean(axis=1).argmax())
     title(
         drawing,
-        f"At the rate {rates[relu][best]:g} {last[relu][best]:.0%} of the ReLU neurons are "
-        f"dead, at {rates[relu][-1]:g} {last[relu][-1]:.0%}; a leak saves many",
-        f"Mean, worst and best of {shares[relu].shape[1]} networks a rate, 784-16-16-10, "
-        "cross-entropy. Leaky networks recover through their slope of 0.01; at rates "
-        "above their last point they diverge.",
+        f"{off['ReLU'][best]:.0%} of the ReLU neurons are dead after training at the "
+        f"rate {rate[best]:g}, {off['ReLU'][-1]:.0%} at {rate[-1]:g}",
+        "784-16-16-10, cross-entropy; mean, worst and best of "
+        f"{shares['ReLU'].shape[1]} networks a rate. The leaky ReLU keeps a slope of "
+        f"0.01 and can come back; at rates above {rate[last]:g} it diverges instead.",
     )
     return drawing
 
 
 def _draw_spread(
-    axes: Axes, x: np.ndarray, each: np.ndarray, colour: str, rank: int
+    axes: Axes, x: np.ndarray, each: np.ndarray, ink: str, rank: int
 ) -> None:
+    """The mean over networks as a line, and a band from the worst to the best."""
     axes.plot(
-        x, each.mean(1), color=colour, linestyle=DASHES[rank], marker="os"[rank], lw=2.2
+        x,
+        each.mean(axis=1),
+        color=ink,
+        linestyle=DASHES[rank],
+        marker="os"[rank],
+        lw=2.2,
     )
-    axes.fill_between(x, each.min(1), each.max(1), color=colour, alpha=0.18, lw=0)
+    axes.fill_between(
+        x, each.min(axis=1), each.max(axis=1), color=ink, alpha=0.18, lw=0
+    )
