@@ -94,7 +94,7 @@ def run(config: Config) -> Results:
     key = jax.random.key(config.train.seed)
     parts = [
         desires.study(setting, stages.born),
-        fire_together.study(setting, stages.early, stages.trained),
+        fire_together.study(setting, stages, scored),
         (hand_claims, []),
         cosine.study(config.cosine, setting, stages, key, scored),
         walk.study(config.walk, setting, stages.born, key, scored),

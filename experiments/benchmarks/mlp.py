@@ -29,7 +29,9 @@ def cases(peers: bool) -> list[Case]:
         arrays = source.arrays()
         images = arrays["image"].reshape(len(source), -1).astype(np.float32) / 255
         labels = np.asarray(arrays["label"])
-        contenders["numpy"] = mlp_numpy.epoch(images, labels, WIDTHS, BATCH, RATE)
+        contenders["numpy"] = mlp_numpy.epoch(
+            images, labels, mlp_numpy.initial_parameters(WIDTHS), BATCH, RATE
+        )
         contenders |= _torch(images, labels)
     name = f"epoch of {len(source):,} digits, 784-30-10, batch {BATCH}"
     return [Case(name, len(source) // BATCH, "steps", contenders)]

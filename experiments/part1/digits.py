@@ -137,7 +137,7 @@ def unit_images(source: ImageSource) -> np.ndarray:
     return source.arrays()["image"].astype(np.float32) / 255
 
 
-def three_forms_gap(config: MlpConfig, images: np.ndarray) -> float:
+def three_forms_gap(config: MlpConfig, images: jax.Array) -> float:
     """Largest difference of neuron by neuron, matrix form and Linen module."""
     params = nn.unbox(initial_params(config, jax.random.key(0)))
     linen: Any = Mlp(config).apply({"params": params}, images)
@@ -163,7 +163,7 @@ def structure_claims(config: MlpConfig, images: np.ndarray) -> list[Claim]:
         Claim(
             "1.three_forms",
             "neuron by neuron, a' = s(Wa + b) and the Linen module are one function",
-            three_forms_gap(config, images[:4]),
+            three_forms_gap(config, jnp.asarray(images[:4])),
             (0, 1e-6),
             (0, 1e-6),
             "the same sums in another order, float32",

@@ -174,7 +174,7 @@ def _cosine_claims(
 
 def _noise_claim(config: Config, found: dict[str, Agreements]) -> Claim:
     cosine = found["trained"].cosines[config.sizes.index(100)].mean()
-    predicted = minibatch.expected_cosine(found["trained"].noise_scale, 100)
+    predicted = minibatch.expected_cosine(found["trained"].noise_scale, 100.0)
     return Claim(
         "3.noise_scale",
         "when trained, the noise scale predicts the cosine of a batch of 100",

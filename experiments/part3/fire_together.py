@@ -9,7 +9,7 @@ Source: 3Blue1Brown, "What is backpropagation really doing?"; Nielsen, chap. 2 (
 import numpy as np
 from jaxtyping import Float
 
-from experiments.part3.setting import Setting, first_of, passes
+from experiments.part3.setting import Setting, Stages, first_of, passes
 from nnguide.array_types import Params
 from nnguide.plots import outer_product as pictures
 from nnguide.plots import style
@@ -22,9 +22,16 @@ _SOURCE = "3Blue1Brown, What is backpropagation really doing?"
 
 
 def study(
-    setting: Setting, early: Params, trained: Params
+    setting: Setting, stages: Stages, scored: bool
 ) -> tuple[list[Claim], list[str]]:
-    """Takes gradients of an early network apart, and Hebb's rule on a trained one."""
+    """Takes gradients of an early network apart, and Hebb's rule on a trained one.
+
+    Args:
+      setting: network and images.
+      stages: the network at three times.
+      scored: whether it is the one the bands were measured for.
+    """
+    early, trained = stages.early, stages.trained
     values = {batch: _singular_values(setting, early, batch) for batch in BATCHES}
     claims = _rank_claims(values)
     figures = [_draw_outer_product(setting, early, values)]
@@ -37,7 +44,7 @@ def study(
         for name, value in zip(("co_activation", "change"), pair, strict=True)
     }
     figures.append(style.save(figure, setting.workdir, "fire_together", **arrays))
-    return [*claims, *_hebbian_claims(correlations)], figures
+    return [*claims, *_hebbian_claims(correlations, scored)], figures
 
 
 def _singular_values(
@@ -118,11 +125,13 @@ def _co_activation_and_change(
 
 def _correlation(together: np.ndarray, change: np.ndarray) -> float:
     """Of co-activation and change over an output's weights; mean over the outputs."""
-    pairs = zip(together, change, strict=True)
+    # An output that is always off, or never asked, has no correlation.
+    varied = (np.ptp(together, axis=1) > 0) & (np.ptp(change, axis=1) > 0)
+    pairs = zip(together[varied], change[varied], strict=True)
     return float(np.mean([np.corrcoef(x, y)[0, 1] for x, y in pairs]))
 
 
-def _hebbian_claims(correlations: dict[str, float]) -> list[Claim]:
+def _hebbian_claims(correlations: dict[str, float], scored: bool) -> list[Claim]:
     return [
         Claim(
             "3.fire_together",
@@ -133,6 +142,8 @@ def _hebbian_claims(correlations: dict[str, float]) -> list[Claim]:
             (0.7, 1),
             f"{_SOURCE}; the change is -delta a, and delta < 0",
             unit="correlation of co-activation and weight change",
+            needs="mnist5k and the default network and recipe",
+            scored=scored,
         ),
         Claim(
             "3.fire_together_always",
@@ -142,6 +153,8 @@ def _hebbian_claims(correlations: dict[str, float]) -> list[Claim]:
             (-1, -0.5),
             f"{_SOURCE}, which calls it a loose analogy; the change is -delta a",
             unit="correlation of co-activation and weight change",
+            needs="mnist5k and the default network and recipe",
+            scored=scored,
             caveat=Caveat(
                 (-1, 0.5), "only where the neuron is asked to rise; else they part"
             ),

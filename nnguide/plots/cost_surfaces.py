@@ -51,14 +51,14 @@ def neuron(
     left.set_xlabel(f"weight w (the bias stays {bias:g})")
     _draw_landscape(right, curve[0], *surface, free_walks)
     right.axhline(bias, color=palette_of(right).ink, linestyle=DASHES[2], linewidth=1.2)
-    lowest = [min(costs[-1] for _, costs in each) for each in (walks, free_walks)]
+    lowest = min(costs[-1] for _, costs in free_walks)
     title(
         drawing,
         f"From {len(walks)} starts gradient descent ends in {len(_ends(walks))} "
         "valleys; which one is decided by the start",
-        "A sigmoid neuron and four examples that it cannot all get right. The lowest "
-        f"cost reached is {lowest[0]:.3f} with the weight alone and {lowest[1]:.3f} "
-        "with the bias too.",
+        "A sigmoid neuron and four examples that it cannot all get right. With the "
+        f"bias free the lowest cost reached is {lowest:.3f}; the lowest on the map is "
+        f"{surface[1].min():.3f}. No step knows of it.",
     )
     return drawing
 
@@ -84,8 +84,8 @@ def _draw_curve(
         to_left = places[0] > places[-1]
         label(
             axes, places[0], costs[0], f"starts at {places[0]:.3g}",
-            offset=(8 if to_left else -8, 11), ha="left" if to_left else "right",
-            color=colour,
+            offset=(8, -10) if to_left else (-8, 20),
+            ha="left" if to_left else "right", color=colour,
         )  # fmt: skip
     for w, at_end in _ends(walks):
         words = f"w = {w:.2f}\ncost {at_end:.3f}"
@@ -104,7 +104,7 @@ def _draw_landscape(
     walks: Sequence[Walk],
 ) -> None:
     colours = palette_of(axes)
-    _draw_contours(axes, weight, bias, cost, np.arange(0.2, 0.625, 0.025))
+    _draw_contours(axes, weight, bias, cost, np.arange(0.2, 0.65, 0.05))
     for (places, costs), colour, mark in zip(
         walks, colours.series, _MARKS, strict=False
     ):
@@ -130,7 +130,7 @@ def _draw_contours(
     cost: np.ndarray,
     levels: Sequence[float] | np.ndarray,
 ) -> None:
-    """Fills darker where the cost is higher, and writes the cost on some lines."""
+    """Fills greyer where the cost is higher, and writes the cost on some lines."""
     colours = palette_of(axes)
     shades = grey_map(colours)(
         np.linspace(0, 0.5, len(levels) + 1)
@@ -182,14 +182,13 @@ def plane(
     left.set_aspect("equal")
     left.set_xlabel("distance of all weights and biases")
     left.set_ylabel("distance, at right angles")
-    title(left, "The plane through three networks, darker where the cost is higher")
+    title(left, "The plane through three networks; the greyer, the higher the cost")
     for x, its_cost, name, ink in ((0, between[0], *names[1:2], inks[1]),
                                    (1, between[-1], *names[2:], inks[2])):  # fmt: skip
         right.plot(x, its_cost, color=ink, **dot)
-        words, side = f"{name}\ncost {its_cost:.2g}", "right" if x else "left"
-        label(
-            right, x, its_cost, words, offset=(0, 12), ha=side, va="bottom", color=ink
-        )
+        words, side = f"{name}\ncost {its_cost:.2g}", "left" if x else "right"
+        move = (9 if x else -9, 8)
+        label(right, x, its_cost, words, offset=move, ha=side, color=ink)
     _draw_ridge(right, between)
     title(
         drawing,
@@ -205,12 +204,15 @@ def _draw_ridge(axes: Axes, between: np.ndarray) -> None:
     share, top = np.linspace(0, 1, len(between)), int(between.argmax())
     axes.plot(share, between, color=palette_of(axes).ink, linestyle=DASHES[1], lw=2.4)
     label(
-        axes, share[top], between[top], f"{between[top]:.2f}", offset=(0, -8),
+        axes, share[top], between[top], f"{between[top]:.2f}", offset=(0, -14),
         ha="center", va="top", weight="bold",
     )  # fmt: skip
     axes.set_ylim(0, 1.15 * max(between.max(), _KNOWS_NOTHING))
-    axes.set_xlim(-0.06, 1.06)
-    reference_line(axes, _KNOWS_NOTHING, "a network that answers 0.1 to everything")
+    axes.set_xlim(-0.36, 1.46)
+    axes.set_xticks(np.linspace(0, 1, 6))
+    reference_line(
+        axes, _KNOWS_NOTHING, "a network that answers 0.1 to everything", at=0.97
+    )
     axes.set_xlabel("share of the way from one trained network to the other")
     axes.set_ylabel("cost")
     title(axes, "Along the straight line between the trained ones")

@@ -70,7 +70,9 @@ def _draw_column(axes: Axes, gradient: np.ndarray) -> None:
     row, largest = 0, float(np.abs(gradient).max())
     for chosen, words in parts:
         if row:
-            axes.text(-1.3 * largest, row, "⋮", ha="center", va="center", size=LABEL)
+            axes.text(
+                -1.3 * largest, row, "⋮", ha="center", size=LABEL, color=colours.ink
+            )
             row += 1
         middle_row = row + (len(chosen) - 1) / 2
         label(axes, 0, middle_row, words, offset=(14, 0), color=colours.neutral)
@@ -200,6 +202,7 @@ def equal_steps(theme: Theme, steps: Mapping[float, Any]) -> Figure:
         _draw_gains(axes, gain)
         title(axes, f"Steps of length {length:g}")
     panels[0].set_ylabel("decrease of the cost for each unit of length")
+    panels[0].set_ylim(top=1.12 * max(gain[0].max() for gain in gains))
     steepest, signs, random = gains[0]
     title(
         drawing,
@@ -267,8 +270,8 @@ def batch_sizes(
         _draw_accuracies(axes, epochs, accuracies, examples, a_step)
     reference_line(left, 0.1, "chance", side="below")
     reference_line(right, 0.1, "")
-    cheaper = " and ".join(f"{examples // batch:,} of {batch}" for batch in mini)
-    title(left, f"A full step costs as much as {cheaper} examples")
+    dear = " or ".join(f"{examples // batch:,} on {batch} images" for batch in mini)
+    title(left, f"One full step costs as much as {dear}")
     title(right, "At the same cost, many rough steps beat few exact ones")
     finals = " and ".join(
         f"{accuracies[batch][:, -1].mean():.1%} in {passes * (examples // batch):,} "
@@ -304,9 +307,7 @@ def _draw_accuracies(
         ends.append((float(mean[-1]), f"{name}\n{mean[-1]:.1%}", inks[rank]))
         if an_epoch is None:  # the curves end far apart: name them half-way up
             half = int(np.argmax(mean >= mean[-1] / 2))
-            label(
-                axes, x[half], mean[half], name, offset=(-8, 9), ha="right",
-                color=inks[rank],
-            )  # fmt: skip
+            place = {"offset": (9, -7)} if rank else {"offset": (-8, 12), "ha": "right"}
+            label(axes, x[half], mean[half], name, color=inks[rank], **place)
     if an_epoch is not None:
         end_labels(axes, ends)

@@ -22,7 +22,7 @@ from nnguide.plots.style import (
 
 def u_curve(
     theme: Theme,
-    curves: Mapping[str, tuple[Float[np.ndarray, " steps"], Float[np.ndarray, " _"]]],
+    curves: Mapping[str, tuple[Float[np.ndarray, " _"], Float[np.ndarray, " _"]]],
     parameters: int,
 ) -> Figure:
     """Draws how well nudging agrees with backpropagation, over the size of the nudge.
@@ -87,8 +87,8 @@ def u_curve(
 
 def hand_and_autodiff(
     theme: Theme,
-    differences: Sequence[Float[np.ndarray, "neurons inputs"]],
-    gradients: Sequence[Float[np.ndarray, "neurons inputs"]],
+    differences: Sequence[Float[np.ndarray, "_ _"]],
+    gradients: Sequence[Float[np.ndarray, "_ _"]],
     image_shape: tuple[int, ...],
     unequal: int,
 ) -> Figure:

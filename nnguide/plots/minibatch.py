@@ -61,7 +61,7 @@ def cosines(
             sizes, draws.mean(axis=1), color=colour, linestyle="none", marker=marker,
             markersize=7, zorder=3, clip_on=False,
         )  # fmt: skip
-        theory = [expected(noise_scales[stage], size) for size in between]
+        theory = [expected(noise_scales[stage], float(size)) for size in between]
         axes.plot(between, theory, color=colour, linestyle=DASHES[1], linewidth=1.8)
         words = f"{_STAGES[stage]}\nnoise scale {noise_scales[stage]:,.2g}"
         if noise_scales[stage] >= 100:
@@ -109,7 +109,7 @@ def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
     looks = dict(zip(walks["places"], styles, strict=False))
     steps = len(walks["places"][everyone]) - 1
     for axes in (plane, near):
-        _draw_map(axes, walks)
+        _draw_map(axes, walks, labelled=axes is plane)
         for size, path in walks["places"].items():
             axes.plot(
                 *path.T, color=looks[size][0], linestyle="-",
@@ -150,14 +150,15 @@ def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
     return drawing
 
 
-def _draw_map(axes: Axes, walks: Mapping[str, Any]) -> None:
+def _draw_map(axes: Axes, walks: Mapping[str, Any], labelled: bool) -> None:
     colours = palette_of(axes)
     x, y = walks["axes"]
     axes.contourf(x, y, walks["map"], levels=14, cmap=grey_map(colours), alpha=0.22)
     lines = axes.contour(
         x, y, walks["map"], levels=14, colors=[colours.neutral], linewidths=0.6
     )
-    axes.clabel(lines, list(lines.levels)[::3], fontsize=TICK - 1, fmt="%.2g")
+    if labelled:
+        axes.clabel(lines, list(lines.levels)[::3], fontsize=TICK, fmt="%.2g")
     axes.set(xlabel="first direction", ylabel="second direction", aspect="equal")
 
 

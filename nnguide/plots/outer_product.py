@@ -154,7 +154,7 @@ def _draw_singular_values(
         words = "1 example" if batch == 1 else f"{batch}"
         label(
             axes, rank, scaled[rank - 1], f"{words}: rank {rank}",
-            offset=(6, 9 if rank == 1 else 3), color=colour, size=TICK,
+            offset=(6, 9 if rank == 1 else -8), color=colour, size=TICK,
         )  # fmt: skip
     axes.set_yscale("log")
     axes.set_ylim(1e-3, 4)
@@ -193,9 +193,10 @@ def fire_together(
         for x, y in zip(together, change, strict=True):
             y = 1e4 * y
             axes.scatter(x, y, s=26, color=colour, marker=marker, alpha=0.75, lw=0)
-            ends = np.array([x.min(), x.max()])
-            fitted = np.polynomial.Polynomial.fit(x, y, 1)(ends)
-            axes.plot(ends, fitted, color=colour, linestyle="-", lw=0.8, alpha=0.75)
+            if np.ptp(x) > 0:  # a neuron that is always off has no slope
+                ends = np.array([x.min(), x.max()])
+                fitted = np.polynomial.Polynomial.fit(x, y, 1)(ends)
+                axes.plot(ends, fitted, color=colour, linestyle="-", lw=0.8, alpha=0.75)
         axes.axhline(0, color=colours.ink, linewidth=1)
         axes.set_xlabel("how often both fire: mean of $a_j a_k$ over all examples")
         title(axes, f"Asked to {asked}: correlation {correlations[asked]:+.2f}")

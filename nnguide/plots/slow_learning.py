@@ -156,7 +156,7 @@ def steepness(
     mean = accuracies.mean(axis=1)
     title(
         drawing,
-        f"Steeper sigmoids learn less: {mean[0]:.0%} at k = {steepness[0]:g}, "
+        f"A sigmoid too steep does not learn: {mean[0]:.0%} at k = {steepness[0]:g}, "
         f"{mean[-1]:.0%} at k = {steepness[-1]:g}, {step.mean():.0%} with a step",
         f"Mean, worst and best of {accuracies.shape[1]} networks. For each k three "
         "rates were tried: the plain one, and the plain one over k and over k².",

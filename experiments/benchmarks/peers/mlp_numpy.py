@@ -3,36 +3,45 @@
 Own code after the equations BP1-BP4 of the book's chapter 2.
 """
 
+import itertools
 from collections.abc import Callable
 
 import numpy as np
+
+Parameters = tuple[list[np.ndarray], list[np.ndarray]]  # (out, in) each, (out, 1) each
+
+
+def initial_parameters(widths: tuple[int, ...]) -> Parameters:
+    """Weights N(0, 1) / sqrt(inputs) and biases 0, for a number of neurons a layer."""
+    random = np.random.default_rng(0)
+    pairs = list(itertools.pairwise(widths))
+    weights = [
+        random.normal(size=(out, into)).astype(np.float32) / np.sqrt(np.float32(into))
+        for into, out in pairs
+    ]
+    return weights, [np.zeros((out, 1), np.float32) for _, out in pairs]
 
 
 def epoch(
     images: np.ndarray,
     labels: np.ndarray,
-    widths: tuple[int, ...],
+    parameters: Parameters,
     batch: int,
     rate: float,
 ) -> Callable[[], None]:
-    """A function that trains one epoch at each call.
+    """A function that trains one epoch at each call: sigmoids, squared error.
 
     Args:
       images: (examples, pixels) in [0, 1].
       labels: (examples,).
-      widths: neurons a layer; sigmoid, squared error without 1/2.
+      parameters: trained in place.
       batch: examples a step.
-      rate: of the mean gradient of a batch.
+      rate: of the mean gradient of a batch; the cost has no 1/2.
     """
     random = np.random.default_rng(0)
+    weights, biases = parameters
     columns = images[:, :, None]
-    desired = np.eye(widths[-1], dtype=np.float32)[labels][:, :, None]
-    pairs = list(zip(widths[1:], widths[:-1], strict=True))
-    weights = [
-        random.normal(size=(out, into)).astype(np.float32) / np.sqrt(np.float32(into))
-        for out, into in pairs
-    ]
-    biases = [np.zeros((out, 1), np.float32) for out, _ in pairs]
+    desired = np.eye(len(biases[-1]), dtype=np.float32)[labels][:, :, None]
 
     def turn() -> None:
         order = random.permutation(len(columns))
