@@ -10,8 +10,9 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import MappingProxyType
 
 from experiments.benchmark import Case
 
@@ -28,17 +29,22 @@ ARGUMENTS = (
 
 
 def cases(peers: bool) -> list[Case]:
-    """Time to the first row: with everything cached, with nothing cached; imports."""
+    """Time to the first row with everything cached, and with less; and of imports."""
     del peers  # nobody else has our part 1
     kept = tempfile.TemporaryDirectory(prefix="nnguide-cache-")
 
-    def cold() -> float:
+    def nothing_compiled() -> float:
+        with tempfile.TemporaryDirectory(prefix="nnguide-compiled-") as empty:
+            return _first_row(kept.name, {"JAX_COMPILATION_CACHE_DIR": empty})
+
+    def nothing_cached() -> float:
         with tempfile.TemporaryDirectory(prefix="nnguide-cold-") as empty:
             return _first_row(empty)
 
     contenders: dict[str, Callable[[], float | None]] = {
         "nnguide": lambda: _first_row(kept.name),
-        "nnguide_nothing_cached": cold,
+        "nnguide_nothing_compiled": nothing_compiled,
+        "nnguide_nothing_compiled_no_data_set": nothing_cached,
         "import_jax_flax_optax": _imports,
     }
     return [Case("first steps of part 1", 1, "starts", contenders)]
@@ -51,13 +57,13 @@ def _imports() -> float:
     return time.time() - started
 
 
-def _first_row(cache: str) -> float:
+def _first_row(cache: str, more: Mapping[str, str] = MappingProxyType({})) -> float:
     """Seconds until the first row of metrics was written."""
     with tempfile.TemporaryDirectory(prefix="nnguide-start-") as workdir:
         started = time.time()
         subprocess.run(
             [sys.executable, "-m", LAUNCHER, *ARGUMENTS, f"--workdir={workdir}"],
-            env={**os.environ, "NNGUIDE_CACHE": cache},
+            env={**os.environ, "NNGUIDE_CACHE": cache, **more},
             stdout=subprocess.DEVNULL,
             check=True,
         )

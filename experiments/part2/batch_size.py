@@ -15,8 +15,8 @@ from experiments.part2.setting import GUIDE, Setting, every, task_of, train
 from nnguide import training
 from nnguide.config import InputError
 from nnguide.network.descent import gradient_descent
-from nnguide.plots import descent as pictures
 from nnguide.plots import style
+from nnguide.plots.batch_sizes import batch_sizes
 from nnguide.results import Band, Claim
 from nnguide.training import Fit
 
@@ -62,7 +62,7 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
         batch: np.asarray(every(fit(config, setting, batch), "test/accuracy")).T
         for batch in (size, *config.mini)
     }
-    figure = pictures.batch_sizes(setting.theme, accuracies, size)
+    figure = batch_sizes(setting.theme, accuracies, size)
     picture = style.save(
         figure,
         setting.workdir,

@@ -13,7 +13,7 @@ import optax
 from jaxtyping import Float, Int
 
 from nnguide import training
-from nnguide.array_types import Array, Params
+from nnguide.array_types import Array, Key, Params
 from nnguide.data.images import ImageConfig, image_batches, image_evaluation
 from nnguide.data.sources import ImageSource
 from nnguide.network import classify
@@ -67,18 +67,22 @@ def cost_of(
     return lambda params: costs(params, images, labels)[0].mean()
 
 
-@partial(jax.jit, static_argnums=(0, 1))
 def random_networks(config: MlpConfig, count: int, seed: int) -> Any:
     """Untrained parameters of `count` networks, along a leading axis.
 
     They are those that `train` starts from for `training.over_seeds`.
     """
     init_key, _ = jax.random.split(jax.random.key(seed))
-    # A map, where vmap would do too but take XLA three times as long to compile.
-    return jax.lax.map(
-        lambda key: nn.unbox(initial_params(config, key)),
-        jax.random.split(init_key, count),
-    )
+    # One by one: any number of them is one program, and XLA compiles it in a second.
+    networks = [
+        _random_network(config, key) for key in jax.random.split(init_key, count)
+    ]
+    return jax.tree.map(lambda *leaves: jnp.stack(leaves), *networks)
+
+
+@partial(jax.jit, static_argnums=0)
+def _random_network(config: MlpConfig, key: Key) -> Params:
+    return nn.unbox(initial_params(config, key))
 
 
 def scale_each(factors: Float[np.ndarray, "networks"], networks: Any) -> Any:

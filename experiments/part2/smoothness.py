@@ -22,7 +22,6 @@ from experiments.part2.setting import (
     cost_of,
     every,
     labelled,
-    random_networks,
     scale_each,
     task_of,
     train,
@@ -59,7 +58,9 @@ class Config:
 
 def steep_task(steepness: Float[np.ndarray, "networks"]) -> Task:
     """The task of stacked networks, each with a steepness of its own."""
-    plain, _ = training.over_seeds(task_of(GUIDE), gradient_descent(1), len(steepness))
+    plain, _ = training.over_seeds(
+        task_of(GUIDE), gradient_descent(1.0), len(steepness)
+    )
 
     def loss(params: Params, batch: Batch, key: Key) -> Any:
         return plain.loss(scale_each(steepness, params), batch, key)
@@ -91,16 +92,16 @@ def step_networks(config: Config, setting: Setting) -> tuple[float, np.ndarray]:
     """Trains networks of steps.
 
     Returns:
-      The largest component of their gradients on the whole training set, and their
-      test accuracies after an epoch.
+      The largest component of their gradients on the whole training set after an
+      epoch, and their test accuracies.
     """
     task, optimizer = training.over_seeds(
         task_of(STEP), gradient_descent(config.rate), config.networks
     )
     fit = train(setting, "step", task, optimizer, BATCH, 1)
     images, labels = labelled(setting.train)
-    networks = random_networks(STEP, config.networks, setting.seed)
-    gradients = jax.jit(jax.vmap(jax.grad(cost_of(images, labels, STEP))))(networks)
+    slope = jax.grad(cost_of(images, labels, STEP))
+    gradients = jax.jit(jax.vmap(slope))(fit.state.params)
     largest = max(float(abs(leaf).max()) for leaf in jax.tree.leaves(gradients))
     return largest, np.asarray(every(fit, "test/accuracy")[-1])
 

@@ -126,7 +126,9 @@ def take(config: Config, setting: Setting, start: Params, key: Key) -> Walks:
     }
     seen = np.unique(np.geomspace(1, config.steps, 40).astype(int))
     centre, plane, spread = _plane(list(paths.values()))
-    places = {size: np.asarray((path - centre) @ plane) for size, path in paths.items()}
+    places = {
+        size: np.asarray((path - centre[None]) @ plane) for size, path in paths.items()
+    }
     axes = _map_axes(list(places.values()), config.grid)
     grid = jnp.asarray(np.stack(np.meshgrid(*axes), axis=-1).reshape(-1, 2))
     heights = costs(centre[None] + grid @ plane.T, data)

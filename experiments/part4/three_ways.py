@@ -155,6 +155,8 @@ def _step_claims(found: dict[str, Gradients], smooth: bool) -> list[Claim]:
             "a cost near 1 is rounded to 6e-8, and a difference of two is divided by "
             "2h: float32 makes the check look broken",
             unit="largest difference, relative",
+            needs="a smooth activation",
+            scored=smooth,
         ),
         Claim(
             "4.best_step",

@@ -17,7 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
-from nnguide.array_types import Array, Key
+from nnguide.array_types import Array
 
 # (all parameters as a vector, numbers of the examples (B,)) -> their mean cost
 CostOfRows = Callable[[Float[Array, "P"], Int[Array, "B"]], Float[Array, ""]]
@@ -40,9 +40,7 @@ def agreement(
     cost: CostOfRows,
     vector: Float[Array, "P"],
     examples: int,
-    batch_size: int,
-    draws: int,
-    key: Key,
+    batches: Int[Array, "draws B"],
 ) -> Agreement:
     """Compares gradients of random batches, drawn with replacement, with the full one.
 
@@ -50,14 +48,11 @@ def agreement(
       cost: mean over the rows it is given.
       vector: the parameters.
       examples: how many there are; all of them give the full gradient.
-      batch_size: B.
-      draws: how many batches.
-      key: draws them.
+      batches: the examples of each batch.
     """
     full = jax.grad(cost)(vector, jnp.arange(examples))
 
-    def compare(key: Key) -> Agreement:
-        rows = jax.random.randint(key, (batch_size,), 0, examples)
+    def compare(rows: Int[Array, "B"]) -> Agreement:
         gradient = jax.grad(cost)(vector, rows)
         product = gradient * full
         lengths = jnp.linalg.norm(gradient) * jnp.linalg.norm(full)
@@ -66,8 +61,9 @@ def agreement(
         )
 
     # A divisor of the draws, so that no second loop is compiled for a ragged rest.
+    draws, batch_size = batches.shape
     at_once = math.gcd(draws, max(1, 1000 // batch_size))
-    return jax.lax.map(compare, jax.random.split(key, draws), batch_size=at_once)
+    return jax.lax.map(compare, batches, batch_size=at_once)
 
 
 def noise_scale(

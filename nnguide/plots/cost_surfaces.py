@@ -128,7 +128,7 @@ def _draw_contours(
     x: np.ndarray,
     y: np.ndarray,
     cost: np.ndarray,
-    levels: Sequence[float] | np.ndarray,
+    levels: np.ndarray,
 ) -> None:
     """Fills greyer where the cost is higher, and writes the cost on some lines."""
     colours = palette_of(axes)
@@ -170,7 +170,7 @@ def plane(
     names = ("untrained", "trained", "another, trained")
     inks = (colours.accent, colours.positive, colours.negative)
     dot = {"marker": "o", "markersize": 10, "zorder": 4.0}
-    levels = [0.03, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.5, 2, 3, 4, 6, 8]
+    levels = np.array([0.03, 0.05, 0.1, 0.2, 0.4, 0.6, 0.8, 1, 1.5, 2, 3, 4, 6, 8])
     _draw_contours(left, across, up, cost, levels)
     left.plot(*networks[1:].T, color=colours.ink, linestyle=DASHES[1], linewidth=1.4)
     for (x, y), name, its_cost, ink in zip(

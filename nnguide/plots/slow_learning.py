@@ -137,7 +137,7 @@ def steepness(
     theme: Theme,
     steepness: Float[np.ndarray, " k"],
     accuracies: Float[np.ndarray, "k networks"],
-    step: Float[np.ndarray, " networks"],
+    step: Float[np.ndarray, " step_networks"],
 ) -> Figure:
     """Draws what is learned as the sigmoid becomes a step.
 
@@ -174,7 +174,7 @@ def _draw_shapes(axes: Axes, steepness: np.ndarray) -> None:
         axes.plot(z, _sigmoid(k * z), linewidth=2, **look)
     axes.plot([-3, 0, 0, 3], [0, 0, 1, 1], color=colours.negative, ls=DASHES[1], lw=2)
     at, words = -1.2, f"k = {steepness[0]:g}"
-    height = float(_sigmoid(np.array(steepness[0] * at)))
+    height = 1 / (1 + np.exp(-steepness[0] * at))
     label(axes, at, height, words, offset=(-4, 10), ha="right", color=colours.positive)
     label(axes, 0, 0.9, "the step", offset=(-8, 0), ha="right", color=colours.negative)
     axes.set_xlabel("weighted sum z")

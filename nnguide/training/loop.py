@@ -212,7 +212,12 @@ def _start(
         restored = checkpoints.restore(like)
         if restored:
             return restored
-    return 0, jax.jit(make, out_shardings=everywhere)(key)
+    # Drawing the parameters runs once: on CPU, LLVM's first level of optimization
+    # compiles it in less than half the time (measured) and gives the same bits.
+    on_cpu = mesh.devices.flat[0].platform == "cpu"
+    options = {"xla_backend_optimization_level": 1} if on_cpu else None
+    born = jax.jit(make, out_shardings=everywhere, compiler_options=options)
+    return 0, born(key)
 
 
 def _stacked(stream: Iterator[Any], count: int) -> Iterator[Any]:

@@ -13,7 +13,7 @@ def words_of(figure):
 
 @pytest.mark.smoke
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_valleys_reached_on_the_curve_are_counted(theme, check_readable):
+def test_valleys_reached_on_the_curve_are_counted(theme):
     weight, bias = np.linspace(-6, 6, 61), np.linspace(-4, 8, 41)
     curve = 0.3 + 0.2 * np.cos(weight)
     walks, free = [], []
@@ -33,7 +33,7 @@ def test_valleys_reached_on_the_curve_are_counted(theme, check_readable):
 
 
 @pytest.mark.parametrize("theme", ["light", "dark"])
-def test_the_ridge_between_trained_networks_has_its_height(theme, check_readable):
+def test_the_ridge_between_trained_networks_has_its_height(theme):
     networks = np.array([[0.0, 0.0], [55.0, 0.0], [1.0, 57.0]])
     axis = np.linspace(-11, 68, 21)
     away = [np.hypot(axis - x, axis[:, None] - y) for x, y in networks[1:]]
