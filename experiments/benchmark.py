@@ -122,9 +122,11 @@ def main(config: Config) -> None:
 if __name__ == "__main__":
     read_flags = define_flags(Config())
 
-    def with_flags(_: Sequence[str]) -> None:
+    def with_flags(arguments: Sequence[str]) -> None:
         logging.set_verbosity(logging.WARNING)
         try:
+            if len(arguments) > 1:
+                raise InputError(f"{arguments[1]}: not a flag; give --what=NAME.")
             main(read_flags())
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)

@@ -30,7 +30,6 @@ from nnguide.config import (
 )
 from nnguide.results import Claim, Results, write_whole
 
-
 flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
 
 
@@ -137,13 +136,13 @@ def open_workdir(experiment: str, config: Common) -> Path:
         cannot be written.
     """
     default = Path("runs") / experiment / digest(config)
-    workdir = Path(config.workdir) if config.workdir else default
+    workdir = Path(config.workdir).expanduser() if config.workdir else default
     record = workdir / "config.json"
-    if config.restart and workdir.exists():
-        _move_aside(workdir)
+    if config.restart and record.exists():
+        _move_aside(workdir.resolve())
     if record.exists():
         _check_same_run(config, record)
-    elif workdir.is_dir() and any(workdir.iterdir()):
+    elif _holds_something(workdir):
         raise InputError(
             f"--workdir={workdir}: not empty and no run of ours (no config.json); "
             "name another folder."
@@ -158,6 +157,13 @@ def open_workdir(experiment: str, config: Common) -> Path:
     return workdir
 
 
+def _holds_something(workdir: Path) -> bool:
+    """Whether there is more than what a kill left of a first config.json."""
+    if not workdir.is_dir():
+        return workdir.exists()
+    return any(path.name != "config.json.partial" for path in workdir.iterdir())
+
+
 def _move_aside(workdir: Path) -> None:
     names = (f"{workdir.name}.replaced-{number}" for number in itertools.count(1))
     target = next(t for name in names if not (t := workdir.with_name(name)).exists())
@@ -167,9 +173,11 @@ def _move_aside(workdir: Path) -> None:
 
 def _check_same_run(config: Common, record: Path) -> None:
     try:
-        saved = json.loads(record.read_text())
-    except ValueError:
-        raise InputError(f"{record}: not JSON; start again with --restart.") from None
+        saved = dict(json.loads(record.read_text()))
+    except (TypeError, ValueError):
+        raise InputError(
+            f"{record}: not a run's config; start again with --restart."
+        ) from None
     different = differences(config, saved)
     if different:
         pairs = ", ".join(

@@ -42,15 +42,14 @@ class InputError(ValueError):
     """
 
 
-def cache_folder() -> Path:
+def cache_folder(chosen: str | None = None) -> Path:
     """Where data sets and compiled programs are kept between runs.
 
-    $NNGUIDE_CACHE, else nnguide in $XDG_CACHE_HOME, else ~/.cache/nnguide.
+    `chosen`, else $NNGUIDE_CACHE, else nnguide in $XDG_CACHE_HOME or ~/.cache.
     """
-    if folder := os.environ.get("NNGUIDE_CACHE"):
-        return Path(folder)
-    home = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(home) / "nnguide"
+    if chosen or (chosen := os.environ.get("NNGUIDE_CACHE")):
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "nnguide").expanduser()
 
 
 def run_only(default: Any) -> Any:

@@ -47,10 +47,10 @@ def task_by_autodiff(network: MlpConfig) -> Task:
 
 
 def train(
-    recipe: Recipe, task: Task, steps: int, train_on: ImageSource,
-    test_on: ImageSource, workdir: Path,
+    recipe: Recipe, task: Task, steps: int, train_on: ImageSource, workdir: Path,
+    test_on: ImageSource | None = None,
 ) -> Fit:  # fmt: skip
-    """Trains a task for some steps, or reads it from the workdir."""
+    """Trains a task for some steps, or reads it from the workdir; tests if asked to."""
     return training.fit(
         task,
         training.make_optimizer(recipe.optimizer, recipe.train.steps),
@@ -58,7 +58,7 @@ def train(
             train_on, recipe.batch_size, recipe.train.seed, recipe.data.loader
         ),
         dataclasses.replace(recipe.train, steps=steps),
-        evaluation={"test": image_evaluation(test_on, 1000)},
+        evaluation={"test": image_evaluation(test_on, 1000)} if test_on else {},
         workdir=workdir,
     )
 
@@ -68,17 +68,14 @@ def study(
 ) -> tuple[list[Claim], Stages]:
     """Trains twice, compares, and keeps the network at three times."""
     steps = recipe.train.steps
-    an_epoch = max(1, len(train_on) // recipe.batch_size)
-    # A whole number of calls, so that one epoch may be a little less.
-    an_epoch -= an_epoch % recipe.train.steps_per_call
-    by_hand, by_autodiff = (
-        task_by_hand(recipe.network),
-        task_by_autodiff(recipe.network),
-    )
-    sources = train_on, test_on
-    hand = train(recipe, by_hand, steps, *sources, workdir / "by_hand")
-    auto = train(recipe, by_autodiff, steps, *sources, workdir / "by_autodiff")
-    early = train(recipe, by_hand, an_epoch, *sources, workdir / "one_epoch")
+    # An epoch in whole calls, at least one and no longer than the training itself.
+    calls = len(train_on) // recipe.batch_size // recipe.train.steps_per_call
+    an_epoch = min(steps, max(1, calls) * recipe.train.steps_per_call)
+    by_hand = task_by_hand(recipe.network)
+    by_autodiff = task_by_autodiff(recipe.network)
+    hand = train(recipe, by_hand, steps, train_on, workdir / "by_hand", test_on)
+    auto = train(recipe, by_autodiff, steps, train_on, workdir / "by_autodiff")
+    early = train(recipe, by_hand, an_epoch, train_on, workdir / "one_epoch")
     key = jax.random.key(recipe.train.seed)
     optimizer = training.make_optimizer(recipe.optimizer, steps)
     born = initial_state(by_hand, optimizer, key).params

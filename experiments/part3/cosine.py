@@ -121,10 +121,13 @@ def study(
     picture = style.save(
         figure, setting.workdir, "cosine", sizes=np.array(config.sizes), **arrays
     )
-    claims = _cosine_claims(config, found, scored)
-    return [*claims, _noise_claim(config, found), _price_claim(setting, stages.born)], [
-        picture
+    claims = [
+        *_cosine_claims(config, found, scored),
+        _sign_claim(config, found, scored),
+        _noise_claim(config, found),
+        _price_claim(setting, stages.born),
     ]
+    return claims, [picture]
 
 
 def _cosine_claims(
@@ -157,21 +160,24 @@ def _cosine_claims(
                 scored=scored,
             )
         )
+    return claims
+
+
+def _sign_claim(
+    config: Config, found: dict[str, Agreements], scored: bool
+) -> Claim:
     signs = found["born"].same_sign[config.sizes.index(100)].mean()
-    return [
-        *claims,
-        Claim(
-            "3.same_sign",
-            "at birth, a batch of 100 knows which weights should go up and which down",
-            float(signs),
-            (0.9, 1),
-            (0.85, 0.99),
-            f"{_SOURCE}; the signs it gets wrong are those of small components",
-            unit="of the signs are those of all examples",
-            needs="mnist5k and the default network",
-            scored=scored,
-        ),
-    ]
+    return Claim(
+        "3.same_sign",
+        "at birth, a batch of 100 knows which weights should go up and which down",
+        float(signs),
+        (0.9, 1),
+        (0.85, 0.99),
+        f"{_SOURCE}; the signs it gets wrong are those of small components",
+        unit="of the signs are those of all examples",
+        needs="mnist5k and the default network",
+        scored=scored,
+    )
 
 
 def _noise_claim(config: Config, found: dict[str, Agreements]) -> Claim:

@@ -83,7 +83,7 @@ def study(setting: Setting, chunk: int) -> tuple[list[Claim], list[str]]:
         for name, figure in figures.items()
     ]
     smooth = setting.network.activation == "sigmoid"
-    return [*_equality_claims(found), *_step_claims(found, smooth)], drawn
+    return [*_equality_claims(found), *_nudging_claims(found, smooth), *_slope_claims(found, smooth)], drawn
 
 
 def _draw_differences(setting: Setting, found: dict[str, Gradients]) -> style.Figure:
@@ -131,11 +131,8 @@ def _equality_claims(found: dict[str, Gradients]) -> list[Claim]:
     return claims
 
 
-def _step_claims(found: dict[str, Gradients], smooth: bool) -> list[Claim]:
+def _nudging_claims(found: dict[str, Gradients], smooth: bool) -> list[Claim]:
     double, single = found["float64"].errors, found["float32"].errors
-    steps = STEPS["float64"]
-    falling = np.log10(double[0] / double[2]) / 2  # h = 1e-1 to 1e-3
-    rising = np.log10(double[-4] / double[-1]) / 3  # h = 1e-7 to 1e-10
     return [
         Claim(
             "4.hand_is_nudging",
@@ -158,6 +155,14 @@ def _step_claims(found: dict[str, Gradients], smooth: bool) -> list[Claim]:
             needs="a smooth activation",
             scored=smooth,
         ),
+    ]
+
+
+def _slope_claims(found: dict[str, Gradients], smooth: bool) -> list[Claim]:
+    double, steps = found["float64"].errors, STEPS["float64"]
+    falling = np.log10(double[0] / double[2]) / 2  # h = 1e-1 to 1e-3
+    rising = np.log10(double[-4] / double[-1]) / 3  # h = 1e-7 to 1e-10
+    return [
         Claim(
             "4.best_step",
             "the best step is about the cube root of the precision, 6e-6 (float64)",

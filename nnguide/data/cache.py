@@ -1,7 +1,6 @@
 """The folder that holds what was built or fetched, each thing whole or absent."""
 
 import contextlib
-import os
 import shutil
 import tempfile
 import time
@@ -12,13 +11,6 @@ from nnguide.config import InputError
 
 _UNFINISHED = ".unfinished-"  # begins the name of a folder somebody is still filling
 _ABANDONED_AFTER = 24 * 3600  # seconds; no build or download here takes a day
-
-
-def cache_folder(chosen: str | None) -> Path:
-    """`chosen`, else $NNGUIDE_CACHE, else nnguide in $XDG_CACHE_HOME or ~/.cache."""
-    if chosen or (chosen := os.environ.get("NNGUIDE_CACHE")):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "nnguide").expanduser()
 
 
 def install(target: Path, make: Callable[[Path], None]) -> None:

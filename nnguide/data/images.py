@@ -10,10 +10,9 @@ from typing import Any
 
 from absl import logging
 
-from nnguide.config import InputError, run_only
+from nnguide.config import InputError, cache_folder, run_only
 from nnguide.data import download, idx, prepared
 from nnguide.data.batches import Batches, RowStream, in_order, shuffled
-from nnguide.data.cache import cache_folder
 from nnguide.data.host import Loader, through_grain
 from nnguide.data.mnist5k import load_mnist5k
 from nnguide.data.sources import ImageSource

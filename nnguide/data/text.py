@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 from jaxtyping import Integer
 
-from nnguide.config import InputError, run_only
+from nnguide.config import InputError, cache_folder, run_only
 from nnguide.data import download
 from nnguide.data.batches import (
     Batches,
@@ -20,7 +20,6 @@ from nnguide.data.batches import (
     consecutive_windows,
     random_windows,
 )
-from nnguide.data.cache import cache_folder
 from nnguide.data.host import Loader, through_grain
 from nnguide.data.token_files import map_tokens
 from nnguide.tokenizer import files

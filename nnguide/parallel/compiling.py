@@ -115,5 +115,5 @@ def _check_divides(rows: Any, mesh: Mesh, axis: int) -> None:
     if size % mesh.size:
         raise InputError(
             f"a batch of {size} does not divide over {mesh.size} devices; "
-            f"choose a multiple of {mesh.size}, or --parallel.devices."
+            f"choose a multiple of {mesh.size}, or set --train.parallel.devices."
         )

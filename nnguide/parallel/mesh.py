@@ -27,7 +27,9 @@ class ParallelConfig:
 
     def __post_init__(self) -> None:
         if self.devices < 0:
-            raise InputError(f"parallel.devices={self.devices}: give 0 (all) or more.")
+            raise InputError(
+                f"train.parallel.devices={self.devices}: give 0 (all) or more."
+            )
 
 
 def make_mesh(devices: int = 0) -> Mesh:
@@ -45,7 +47,7 @@ def make_mesh(devices: int = 0) -> Mesh:
     there = jax.devices()
     if devices > len(there):
         raise InputError(
-            f"parallel.devices={devices}: JAX sees {len(there)} "
+            f"train.parallel.devices={devices}: JAX sees {len(there)} "
             f"{there[0].platform} device(s); ask for at most that many."
         )
     chosen = np.asarray(there[: devices or len(there)])

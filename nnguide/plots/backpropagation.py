@@ -49,22 +49,9 @@ def output_desires(
     left.set(xticks=[], yticks=[])
     left.spines[:].set(visible=True, color=colours.faint)
     title(left, f'The example: "{names[asked]}"')
-    places = np.arange(len(outputs))
-    axes.bar(places, outputs, width=0.62, color=colours.faint, zorder=1)
-    for place, output, desire in zip(places, outputs, desires, strict=True):
-        colour = colours.positive if desire > 0 else colours.negative
-        axes.annotate(
-            "", (place, output + desire / 2), (place, output), zorder=4,
-            arrowprops={"arrowstyle": "-|>,head_width=0.35,head_length=0.6",
-                        "lw": 3.2, "color": colour, "shrinkA": 0, "shrinkB": 0},
-        )  # fmt: skip
-        above = max(output, output + desire / 2)
-        label(
-            axes, place, above, f"{desire:+.2f}", offset=(0, 10), ha="center",
-            color=colour, weight="bold", size=LABEL,
-        )  # fmt: skip
+    _draw_desires(axes, outputs, desires)
     named = zip(names, outputs, strict=True)
-    axes.set_xticks(places, [f"{name}\n{a:.2f}" for name, a in named])
+    axes.set_xticks(range(len(names)), [f"{name}\n{a:.2f}" for name, a in named])
     axes.get_xticklabels()[asked].set(weight="bold", color=colours.accent)
     axes.axhline(0, color=colours.ink, linewidth=1)
     reference_line(axes, 1.0, "what the right output should be")
@@ -84,6 +71,25 @@ def output_desires(
         "is wanted, the more. The network has its random first weights.",
     )
     return drawing
+
+
+def _draw_desires(axes: Axes, outputs: np.ndarray, desires: np.ndarray) -> None:
+    """A bar an output, and its arrow."""
+    colours = palette_of(axes)
+    places = np.arange(len(outputs))
+    axes.bar(places, outputs, width=0.62, color=colours.faint, zorder=1)
+    for place, output, desire in zip(places, outputs, desires, strict=True):
+        colour = colours.positive if desire > 0 else colours.negative
+        axes.annotate(
+            "", (place, output + desire / 2), (place, output), zorder=4,
+            arrowprops={"arrowstyle": "-|>,head_width=0.35,head_length=0.6",
+                        "lw": 3.2, "color": colour, "shrinkA": 0, "shrinkB": 0},
+        )  # fmt: skip
+        above = max(output, output + desire / 2)
+        label(
+            axes, place, above, f"{desire:+.2f}", offset=(0, 10), ha="center",
+            color=colour, weight="bold", size=LABEL,
+        )  # fmt: skip
 
 
 def raise_a_neuron(

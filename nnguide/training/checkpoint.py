@@ -56,7 +56,12 @@ class Checkpoints:
     def __init__(self, workdir: Path, retention: Retention) -> None:
         self._workdir, self._retention = workdir.absolute(), retention
         self._folder = self._workdir / "checkpoints"
+        self._aside = self._workdir / "damaged_checkpoints"
         self.last_good: int | None = None
+
+    def exist(self) -> bool:
+        """Whether this workdir ever held a checkpoint, be it a damaged one."""
+        return bool(self.steps()) or self._aside.is_dir()
 
     def steps(self) -> list[int]:
         """The steps on the disk, in order."""
@@ -124,7 +129,7 @@ class Checkpoints:
         self.last_good = step
 
     def restore(self, like: State) -> tuple[int, State] | None:
-        """The newest good step and its state; None where nothing was saved.
+        """The newest good step and its state; None where nothing was ever saved.
 
         Args:
           like: shapes, dtypes and shardings of the state wanted.
@@ -132,8 +137,7 @@ class Checkpoints:
         Raises:
           InputError: a checkpoint holds arrays of other shapes, or all are damaged.
         """
-        steps = self.steps()
-        for step in steps:
+        for step in self.steps():
             problem = _unreadable(self._folder / str(step))
             if problem:
                 self._move_aside(step, problem)
@@ -143,11 +147,11 @@ class Checkpoints:
                 self.last_good = step
                 return step, state
             self._move_aside(step, problem)
-        if not steps:
+        if not self._aside.is_dir():
             return None
         raise InputError(
-            f"{self._folder}: every checkpoint is damaged (all kept in "
-            f"{self._workdir / 'damaged_checkpoints'}); start again with --restart."
+            f"{self._folder}: every checkpoint is damaged (all kept in {self._aside}); "
+            "start again with --restart."
         )
 
     def _read(self, step: int, like: State) -> tuple[State | None, str]:
@@ -158,12 +162,16 @@ class Checkpoints:
         try:
             record = self._manager.restore(step, args=composite(digest=json_restore))
             digests = _opened(record["digest"])
+        except MemoryError:
+            raise
         except Exception as error:  # Orbax and TensorStore raise bare Exceptions
             return None, f"its digest cannot be read ({_first_line(error)})"
         self._check_shapes(step, digests, like)
         try:
             restore = ocp.args.StandardRestore(like)
             state = self._manager.restore(step, args=composite(state=restore))["state"]
+        except MemoryError:
+            raise
         except Exception as error:
             return None, f"its arrays cannot be read ({_first_line(error)})"
         found = _digests(state)
@@ -184,9 +192,8 @@ class Checkpoints:
                 )
 
     def _move_aside(self, step: int, problem: str) -> None:
-        aside = self._workdir / "damaged_checkpoints"
-        aside.mkdir(exist_ok=True)
-        names = (aside / f"{step}-{number}" for number in itertools.count(1))
+        self._aside.mkdir(exist_ok=True)
+        names = (self._aside / f"{step}-{number}" for number in itertools.count(1))
         target = next(path for path in names if not path.exists())
         (self._folder / str(step)).rename(target)
         self._forget_manager()

@@ -31,7 +31,7 @@ from nnguide.training.task import Batches, Task
 
 
 class NonFiniteLoss(InputError):
-    """The loss became NaN or infinite; the message names the last good checkpoint."""
+    """A loss, metric or parameter became NaN or infinite; names the last good step."""
 
 
 @dataclasses.dataclass(frozen=True)
@@ -42,8 +42,9 @@ class Config:
       steps: steps of the optimizer in the whole run.
       seed: of the initial parameters and of all noise.
       accumulation: microbatches a step, whose gradients are summed.
-      steps_per_call: steps compiled into one call; divides the intervals below. Keep 1
-        for convolutions on CPU, whose gradients are 30 times slower inside a scan.
+      steps_per_call: steps compiled into one call, over which a row's metrics are
+        averaged; divides the intervals below. Keep 1 for convolutions on CPU, whose
+        gradients are 30 times slower inside a scan.
       log_every: steps between two rows of metrics.
       evaluate_every: steps between evaluations; 0 evaluates at the end alone.
       save_every: steps between checkpoints; 0 saves at the end alone.
@@ -59,7 +60,7 @@ class Config:
     steps: int = 1000
     seed: int = 0
     accumulation: int = 1
-    steps_per_call: int = run_only(1)
+    steps_per_call: int = 1
     log_every: int = 100
     evaluate_every: int = 0
     save_every: int = 0
@@ -86,6 +87,12 @@ class Config:
                 f"train.save_every={self.save_every}: must be a multiple of "
                 f"train.log_every={self.log_every}, so that each save has its row."
             )
+        for step in self.keep_steps:
+            if not (0 < step <= self.steps and _due(step, self.save_every, self.steps)):
+                raise InputError(
+                    f"train.keep_steps={step}: no checkpoint is saved at that step; "
+                    f"name multiples of train.save_every={self.save_every}."
+                )
         profiled_steps(self.profile)
 
 
@@ -155,7 +162,7 @@ def fit(
     )
     shared = place((batches.arrays, frozen), mesh)
     rows = _stacked(batches.stream(first), config.steps_per_call)
-    profile = Profile(config.profile, workdir)
+    profile = Profile(config.profile, workdir, config.steps_per_call)
     waiting: Waiting | None = None
     try:
         for step in range(first, config.steps, config.steps_per_call):
@@ -169,6 +176,7 @@ def fit(
             if waiting and checkpoints and _due(done, config.save_every, config.steps):
                 row = _record(recorder, checkpoints, waiting)
                 recorder.sync()
+                _check_finite(state.params, done, checkpoints)
                 checkpoints.save(done, state, row)
                 waiting = None
         if waiting:
@@ -202,7 +210,7 @@ def _start(
     def make(key: Key) -> State:
         return initial_state(task, optimizer, key)
 
-    if checkpoints and checkpoints.steps():
+    if checkpoints and checkpoints.exist():
         like = jax.tree.map(
             lambda leaf: jax.ShapeDtypeStruct(
                 leaf.shape, leaf.dtype, sharding=everywhere
@@ -260,15 +268,27 @@ def _record(
     row: Row = {"step": waiting.step}
     for prefix, metrics in waiting.metrics.items():
         row.update(means(metrics, prefix))
-    loss = np.atleast_1d(row.get("loss", 0.0))
-    if not np.isfinite(loss).all():
-        which = np.flatnonzero(~np.isfinite(loss))
-        networks = f" in networks {which.tolist()}" if len(loss) > 1 else ""
-        good = checkpoints.last_good if checkpoints else None
-        raise NonFiniteLoss(
-            f"the loss is {loss[which[0]]}{networks} at step {waiting.step}; last good "
-            f"checkpoint: {'none' if good is None else f'step {good}'}. Lower "
-            "--optimizer.rate or set --optimizer.clip."
-        )
+    for name, value in row.items():
+        each = np.atleast_1d(value)
+        if not np.isfinite(each).all():
+            which = np.flatnonzero(~np.isfinite(each))
+            networks = f" in networks {which.tolist()}" if len(each) > 1 else ""
+            what = f"the {name} is {each[which[0]]}{networks}"
+            raise _not_finite(what, waiting.step, checkpoints)
     recorder.write(row)
     return row
+
+
+def _check_finite(params: Any, step: int, checkpoints: Checkpoints) -> None:
+    """A finite loss may leave parameters that are not: its gradient was not."""
+    if not all(np.isfinite(leaf).all() for leaf in jax.tree.leaves(params)):
+        raise _not_finite("a parameter is not finite", step, checkpoints)
+
+
+def _not_finite(what: str, step: int, checkpoints: Checkpoints | None) -> NonFiniteLoss:
+    good = checkpoints.last_good if checkpoints else None
+    return NonFiniteLoss(
+        f"{what} at step {step}; last good checkpoint: "
+        f"{'none' if good is None else f'step {good}'}. Lower --optimizer.rate or set "
+        "--optimizer.clip."
+    )

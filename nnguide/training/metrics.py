@@ -45,6 +45,18 @@ def read_rows(path: Path, last_step: int) -> list[Row]:
     return rows
 
 
+def _scalars(name: str, value: Any) -> dict[str, float]:
+    """What TensorBoard shows of an entry; of many networks, mean and extremes."""
+    if name == "step":
+        return {}
+    if isinstance(value, float):
+        return {name: value}
+    spread = {"min": np.min(value), "max": np.max(value)}
+    return {name: float(np.mean(value))} | {
+        f"{name}/{end}": float(number) for end, number in spread.items()
+    }
+
+
 class Recorder:
     """Writes the rows of one run; without a workdir it only remembers them.
 
@@ -61,6 +73,7 @@ class Recorder:
         self.history: list[Row] = []
         self._file = self._timings = self._board = None
         self._workdir, self._first_step = workdir, first_step
+        self._last = (first_step, time.monotonic())
         self._progress = Progress(first_step, last_step) if show else None
         if workdir:
             workdir.mkdir(parents=True, exist_ok=True)
@@ -77,12 +90,23 @@ class Recorder:
         if self._file and self._timings:
             self._file.write(json.dumps(row) + "\n")
             self._file.flush()
-            timing = {"step": row["step"], "time": time.time()}
+            timing = {
+                "step": row["step"],
+                "time": time.time(),
+                "steps_per_second": round(self._rate(row["step"]), 3),
+            }
             self._timings.write(json.dumps(timing) + "\n")
             self._timings.flush()
             self._write_board(row)
         if self._progress:
             self._progress.tell(row)
+
+    def _rate(self, step: int) -> float:
+        """Steps a second since the row before; the first row's include compiling."""
+        now = time.monotonic()
+        rate = (step - self._last[0]) / max(now - self._last[1], 1e-9)
+        self._last = (step, now)
+        return rate
 
     def _write_board(self, row: Row) -> None:
         if self._board is None:
@@ -92,8 +116,8 @@ class Recorder:
                 str(self._workdir), purge_step=self._first_step + 1
             )
         for name, value in row.items():
-            if name != "step" and isinstance(value, float):
-                self._board.add_scalar(name, value, row["step"])
+            for label, scalar in _scalars(name, value).items():
+                self._board.add_scalar(label, scalar, row["step"])
 
     def advance(self, step: int) -> None:
         """Moves the progress bar."""

@@ -52,37 +52,23 @@ class OptimizerConfig:
     average_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        low_open = {"rate": self.rate}
-        shares = {
-            name: getattr(self, name)
-            for name in (
-                "decay_share",
-                "final_share",
-                "momentum",
-                "beta1",
-                "beta2",
-                "average_decay",
-            )
-        }
-        counts = {
-            "warmup_steps": self.warmup_steps,
-            "weight_decay": self.weight_decay,
-            "clip": self.clip,
-        }
-        for name, value in low_open.items():
-            if not value > 0:
-                raise InputError(f"optimizer.{name}={value}: give more than 0.")
-        for name, value in shares.items():
-            if not 0 <= value <= 1:
-                raise InputError(f"optimizer.{name}={value}: give a share from 0 to 1.")
-        for name, value in counts.items():
-            if not value >= 0:
-                raise InputError(f"optimizer.{name}={value}: give 0 (off) or more.")
+        if not self.rate > 0:
+            raise InputError(f"optimizer.rate={self.rate}: give more than 0.")
+        for name in ("decay_share", "final_share"):
+            self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
+        for name in ("momentum", "beta1", "beta2", "average_decay"):
+            self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
+        for name in ("warmup_steps", "weight_decay", "clip"):
+            self._check(name, getattr(self, name) >= 0, "0 (off) or more")
         if self.weight_decay and self.name in ("sgd", "momentum"):
             raise InputError(
                 f"optimizer.weight_decay={self.weight_decay}: {self.name} has none; "
                 "choose adamw, lion or muon."
             )
+
+    def _check(self, name: str, fits: bool, wanted: str) -> None:
+        if not fits:
+            raise InputError(f"optimizer.{name}={getattr(self, name)}: give {wanted}.")
 
 
 def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:

@@ -30,13 +30,15 @@ class Profile:
     Args:
       text: "START:STOP", or "" for none.
       workdir: the trace goes to its folder `profile`.
+      steps_per_call: a call with any step asked for is traced whole.
 
     Raises:
       InputError: steps are asked for without a workdir.
     """
 
-    def __init__(self, text: str, workdir: Path | None) -> None:
+    def __init__(self, text: str, workdir: Path | None, steps_per_call: int) -> None:
         self._steps, self._workdir, self._running = profiled_steps(text), workdir, False
+        self._steps_per_call = steps_per_call
         if self._steps and not workdir:
             raise InputError(f"train.profile={text}: a trace needs a workdir.")
 
@@ -45,7 +47,7 @@ class Profile:
         if not self._steps:
             return
         start, stop = self._steps
-        if not self._running and start <= step < stop:
+        if not self._running and step < stop and start < step + self._steps_per_call:
             jax.block_until_ready(state)
             jax.profiler.start_trace(str(self._workdir) + "/profile")
             self._running = True

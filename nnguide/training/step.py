@@ -15,6 +15,7 @@ import optax
 from flax import struct
 
 from nnguide.array_types import Array, Key, Metrics
+from nnguide.config import InputError
 from nnguide.training.task import Batches, Task
 
 Axis = str | tuple[str, ...] | None
@@ -154,6 +155,12 @@ def _assemble(
 
 def _accumulate(gradient_sums: Callable, batch: Any, count: int) -> Any:
     """Adds up microbatches; the j-th has examples j, j + count, ... of every device."""
+    size = batch["example"].shape[0]
+    if size % count:
+        raise InputError(
+            f"train.accumulation={count}: a device's batch of {size} does not divide "
+            f"into {count} equal parts; choose a divisor."
+        )
 
     def split(leaf: Array) -> Array:
         return leaf.reshape(-1, count, *leaf.shape[1:]).swapaxes(0, 1)

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from nnguide.config import InputError
-from nnguide.data.cache import cache_folder, install
+from nnguide.config import InputError, cache_folder
+from nnguide.data.cache import install
 
 
 def fill(folder):

@@ -72,7 +72,7 @@ def test_restart_moves_the_earlier_run_aside(tmp_path):
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path, content):
     for name, text in content.items():
         (tmp_path / name).write_text(text)
-    with pytest.raises(InputError, match=r"--workdir|not JSON"):
+    with pytest.raises(InputError, match=r"--workdir|not a run's config"):
         launcher.open_workdir("toy", Config(workdir=str(tmp_path)))
     assert {path.name: path.read_text() for path in tmp_path.iterdir()} == content
 

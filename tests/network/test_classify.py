@@ -1,5 +1,7 @@
 """The classifier's three functions: sums over the examples that count."""
 
+from functools import partial
+
 import jax
 import jax.numpy as jnp
 import numpy as np
@@ -8,7 +10,7 @@ from flax import linen as nn
 
 from nnguide.network import backprop, classify
 from nnguide.network.cost import desired_output, squared_error
-from nnguide.network.mlp import Mlp, MlpConfig, forward
+from nnguide.network.mlp import Mlp, MlpConfig, forward, initial_params
 
 CONFIG = MlpConfig(widths=(784, 8, 10))
 
@@ -23,15 +25,21 @@ def batch_of(weight):
     }
 
 
+@pytest.fixture(scope="module")
+def params():
+    return nn.unbox(jax.jit(partial(initial_params, CONFIG))(jax.random.key(0)))
+
+
 @pytest.mark.smoke
 @pytest.mark.parametrize("way", ["autodiff", "by_hand"])
-def test_loss_and_accuracy_are_sums_over_what_counts(way, key):
+def test_loss_and_accuracy_are_sums_over_what_counts(way, params, key):
     ways = {
         "autodiff": lambda: classify.functions(Mlp(CONFIG), CONFIG.cost),
         "by_hand": lambda: backprop.functions(CONFIG),
     }
     init, loss, evaluate = ways[way]()
-    params = nn.unbox(jax.jit(init)(key))
+    born = jax.eval_shape(lambda key: nn.unbox(init(key)), key)
+    assert jax.tree.map(jnp.shape, born) == jax.tree.map(jnp.shape, params)
     batch = batch_of([1, 1, 0, 1])
     (total, weight), metrics = loss(params, batch, key)
     outputs = forward(CONFIG, params, batch["image"]).a[-1]
@@ -43,12 +51,11 @@ def test_loss_and_accuracy_are_sums_over_what_counts(way, key):
     assert evaluate(params, batch, key)["loss"] == (total, weight)
 
 
-def test_padding_has_no_gradient(key):
-    init, loss, _ = classify.functions(Mlp(CONFIG), CONFIG.cost)
-    params = nn.unbox(jax.jit(init)(key))
+def test_padding_has_no_gradient(params, key):
+    _, loss, _ = classify.functions(Mlp(CONFIG), CONFIG.cost)
     padded = batch_of([1, 1, 0, 0])
     short = jax.tree.map(lambda leaf: leaf[:2], padded)
-    gradient = jax.grad(lambda params, batch: loss(params, batch, key)[0][0])
+    gradient = jax.jit(jax.grad(lambda params, batch: loss(params, batch, key)[0][0]))
     jax.tree.map(
         lambda a, b: np.testing.assert_allclose(a, b, atol=1e-6),
         gradient(params, padded),

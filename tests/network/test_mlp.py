@@ -58,7 +58,7 @@ def test_every_layer_squishes_its_own_sums(key):
 
 
 def test_weights_are_held_a_row_a_neuron_under_the_guides_axis_names(key):
-    boxed: Any = mlp.initial_params(MlpConfig(), key)
+    boxed: Any = jax.eval_shape(partial(mlp.initial_params, MlpConfig()), key)
     assert boxed["layer_1"]["weight"].names == ("neurons", "embedding")
     assert boxed["layer_1"]["bias"].names == ("neurons",)
     assert nn.unbox(boxed)["layer_2"]["weight"].shape == (16, 16)
