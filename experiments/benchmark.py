@@ -123,6 +123,7 @@ if __name__ == "__main__":
     read_flags = define_flags(Config())
 
     def with_flags(arguments: Sequence[str]) -> None:
+        """Reads the flags and runs."""
         logging.set_verbosity(logging.WARNING)
         try:
             if len(arguments) > 1:

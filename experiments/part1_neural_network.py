@@ -7,6 +7,7 @@ like, and whether it could have learned labels that mean nothing.
 """
 
 import dataclasses
+import json
 import time
 from pathlib import Path
 from typing import Literal
@@ -20,9 +21,10 @@ from experiments.report import Plan
 from nnguide import training
 from nnguide.config import InputError, run_only
 from nnguide.data.images import ImageConfig, load_images
-from nnguide.network.mlp import MlpConfig
+from nnguide.network.mlp import MlpConfig, check_fits
+from nnguide.parallel import ParallelConfig
 from nnguide.plots import style
-from nnguide.results import Claim, Results
+from nnguide.results import Claim, Results, write_whole
 from nnguide.training import OptimizerConfig
 
 NAME = "part1_neural_network"
@@ -53,6 +55,7 @@ class Config(launcher.Common):
         log_every=400,
         evaluate_every=400,
         save_every=2000,
+        parallel=ParallelConfig(devices=1),  # a batch of 10 is no work for several
     )
     batch_sizes: tuple[int, ...] = (10, 100)
     seeds: int = 5
@@ -60,12 +63,18 @@ class Config(launcher.Common):
     def __post_init__(self) -> None:
         if self.seeds < 1:
             raise InputError(f"seeds={self.seeds}: give 1 or more.")
-        if not self.batch_sizes or min(self.batch_sizes) < 1:
-            raise InputError(f"batch_sizes={self.batch_sizes}: give 1 or more of each.")
+        sizes = self.batch_sizes
+        if not sizes or min(sizes) < 1 or len(set(sizes)) < len(sizes):
+            raise InputError(f"batch_sizes={sizes}: give different positive numbers.")
+        recipes(self)
 
 
 def recipes(config: Config) -> list[Recipe]:
-    """One recipe a batch size; all see the same number of examples."""
+    """One recipe a batch size; all see the same number of examples.
+
+    Raises:
+      InputError: a step count or interval is no whole number for a batch size.
+    """
     fields = {
         name: getattr(config.train, name)
         for name in (
@@ -78,7 +87,15 @@ def recipes(config: Config) -> list[Recipe]:
     }
     found = []
     for size in config.batch_sizes:
-        scaled = {n: v * config.batch_sizes[0] // size for n, v in fields.items()}
+        scaled = {}
+        for name, value in fields.items():
+            scaled[name], rest = divmod(value * config.batch_sizes[0], size)
+            if rest or (value and not scaled[name]):
+                raise InputError(
+                    f"batch_sizes={config.batch_sizes}: train.{name}={value}, meant "
+                    f"for {config.batch_sizes[0]}, is no whole number for {size}; "
+                    "choose sizes that divide it."
+                )
         train = dataclasses.replace(config.train, **scaled)
         found.append(
             Recipe(
@@ -89,23 +106,26 @@ def recipes(config: Config) -> list[Recipe]:
 
 
 def load(config: Config) -> Images:
-    """Both splits, checked to fit the network."""
+    """Both splits.
+
+    Raises:
+      InputError: they are missing or damaged, in colour, or do not fit the network.
+    """
     images = Images(*(load_images(config.data, split) for split in ("train", "test")))
-    pixels = int(np.prod(images.train.arrays()["image"].shape[1:]))
-    classes = len(images.train.label_names)
-    widths = config.network.widths
-    if (widths[0], widths[-1]) != (pixels, classes):
+    if images.shape[-1] != 1:
         raise InputError(
-            f"--network.widths={','.join(map(str, widths))}: {config.data.dataset} has "
-            f"{pixels} pixels and {classes} classes; begin and end with those."
+            f"--data.dataset={config.data.dataset}: has {images.shape[-1]} channels; "
+            "part 1 draws grey images, so name a set of one channel."
         )
+    pixels, classes = int(np.prod(images.shape)), len(images.train.label_names)
+    check_fits(config.network, pixels, classes)
     return images
 
 
 def plan(config: Config) -> Plan:
     """What the first training is."""
-    recipe = recipes(config)[0]
-    return Plan(*digits.task(recipe), digits.batches(recipe, load(config)))
+    recipe, images = recipes(config)[0], load(config)
+    return Plan(*digits.task(recipe, images.shape), digits.batches(recipe, images))
 
 
 def run(config: Config) -> Results:
@@ -114,6 +134,8 @@ def run(config: Config) -> Results:
     style.require_matplotlib()
     images = load(config)
     workdir = launcher.open_workdir(NAME, config)
+    names = json.dumps(list(images.train.label_names))
+    write_whole(workdir / "label_names.json", names + "\n")
     theme = config.figures.theme
     trained: list[Trained] = []
     for recipe in recipes(config):
@@ -133,11 +155,12 @@ def _look_closer(
     recipe: Recipe, trained: Trained, images: Images, workdir: Path, theme: style.Theme
 ) -> tuple[list[Claim], list[str]]:
     """The questions beyond accuracy."""
-    sure = noise.study(trained, images, workdir, theme, recipe.train.seed)
+    sure = noise.study(recipe, trained, images, workdir, theme)
     seen = inside.study(recipe, trained, images, workdir, theme)
     labels, label_figures, relu = random_labels.study(recipe, images, workdir, theme)
-    ranges = pictures.of_activations(trained, relu, images, workdir, theme)
-    parts = (ranges, sure, seen, (labels, label_figures))
+    parts = [sure, seen, (labels, label_figures)]
+    if trained.config.activation == "sigmoid" and len(trained.config.widths) > 2:
+        parts.insert(0, pictures.of_activations(trained, relu, images, workdir, theme))
     return [c for part in parts for c in part[0]], [
         f for part in parts for f in part[1]
     ]

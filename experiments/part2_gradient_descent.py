@@ -109,6 +109,11 @@ def run(config: Config) -> Results:
             f"--data.dataset={config.data.dataset}: {pixels} pixels and {classes} "
             "classes; part 2 looks at 784-16-16-10, give a set with 784 and 10."
         )
+    if max(config.batches.mini) > len(train):
+        raise InputError(
+            f"--batches.mini={max(config.batches.mini)}: there are {len(train):,} "
+            "training images; give as many at most."
+        )
     workdir = launcher.open_workdir(NAME, config)
     setting = Setting(
         config.data, train, test, config.seed, workdir, config.figures.theme

@@ -26,9 +26,9 @@ def of_training(
     """The network at work, accuracy over the epochs, confusion, mistakes."""
     test, names = digits.unit_images(images.test), images.test.label_names
     labels = images.test.arrays()["label"].astype(np.int32)
-    layers = digits.every_layer(trained, test)
     outputs = digits.answers(trained, test)
     right = outputs.argmax(-1) == labels
+    usual = recipe.network in (digits.GUIDE, digits.FASHION)
     best = int(right.mean(axis=1).argmax())
     confusion = np.zeros((len(names), len(names)), np.int64)
     np.add.at(confusion, (labels, outputs[best].argmax(-1)), 1)
@@ -38,8 +38,8 @@ def of_training(
         np.asarray(trained.params[f"layer_{number}"]["weight"][best])
         for number in range(1, len(trained.config.widths))
     ]
-    activations = [np.asarray(a[best, shown]) for a in layers.a[1:-1]]
-    activations.append(outputs[best, shown])
+    hidden = digits.hidden_activations(trained, test[shown : shown + 1])
+    activations = [a[best, 0] for a in hidden] + [outputs[best, shown]]
     pictures = {
         "network": network_drawing.network(
             theme, test[shown, ..., 0], weights, activations, names, int(labels[shown])
@@ -48,7 +48,7 @@ def of_training(
             theme,
             trained.epochs,
             trained.accuracies,
-            REFERENCES.get(recipe.data.dataset, {}),
+            REFERENCES.get(recipe.data.dataset, {}) if usual else {},
         ),
         "confusion": digit_pictures.confusion(theme, confusion, names),
         "mistakes": digit_pictures.mistakes(
@@ -76,11 +76,12 @@ def of_activations(
 ) -> tuple[list[Claim], list[str]]:
     """Do activations lie between 0 and 1? For a sigmoid network and for a ReLU one."""
     test = digits.unit_images(images.test)
+    networks = {"sigmoid": squished, "ReLU": rectified}
     measured = {
         name: np.concatenate(
-            [a.ravel() for a in digits.every_layer(trained, test).a[1:-1]]
+            [a.ravel() for a in digits.hidden_activations(trained, test)]
         )
-        for name, trained in (("sigmoid", squished), ("ReLU", rectified))
+        for name, trained in networks.items()
     }
     inside = {name: float(((a >= 0) & (a <= 1)).mean()) for name, a in measured.items()}
     z = np.linspace(-6, 6, 241, dtype=np.float32)
@@ -90,9 +91,14 @@ def of_activations(
     }
     figure = activation_functions(theme, z, functions, measured)
     picture = style.save(figure, workdir, "activations", **measured)
+    return _range_claims(inside, float(measured["ReLU"].max())), [picture]
+
+
+def _range_claims(inside: dict[str, float], highest: float) -> list[Claim]:
     statement = "a neuron holds a number between 0 and 1"
     source = "3Blue1Brown, But what is a neural network?"
-    highest = float(measured["ReLU"].max())
+    unit = "of hidden activations"
+    says = f"a ReLU has no upper end; here they reach {highest:.1f}"
     return [
         Claim(
             "1.activation_range",
@@ -101,18 +107,16 @@ def of_activations(
             (1, 1),
             (1, 1),
             source,
-            unit="of hidden activations",
+            unit=unit,
         ),
         Claim(
             "1.activation_range_relu",
             f"{statement} (ReLU)",
             inside["ReLU"],
             (1, 1),
-            (0.5, 0.999),
+            (0.4, 0.999),
             source,
-            unit="of hidden activations",
-            caveat=Caveat(
-                (0, 1), f"a ReLU has no upper end; here they reach {highest:.1f}"
-            ),
+            unit=unit,
+            caveat=Caveat((0, 1), says),
         ),
-    ], [picture]
+    ]

@@ -11,7 +11,7 @@ import dataclasses
 
 import numpy as np
 
-from experiments.part2.setting import GUIDE, Setting, every, task_of, train
+from experiments.part2.setting import GUIDE, Setting, check, every, task_of, train
 from nnguide import training
 from nnguide.config import InputError
 from nnguide.network.descent import gradient_descent
@@ -26,24 +26,22 @@ class Config:
     """How the batch sizes are compared.
 
     Attributes:
-      mini: examples of a mini-batch, the guide's and Nielsen's; the whole training set
+      mini: examples of a mini-batch, Nielsen's and the guide's; the whole training set
         comes beside them.
       epochs: passes over the training set, the same for all.
       rate: on the guide's cost, which has no 1/2; Nielsen's 3.0.
       networks: trained at once from different random starts.
     """
 
-    mini: tuple[int, ...] = (100, 10)
+    mini: tuple[int, ...] = (10, 100)
     epochs: int = 30
     rate: float = 1.5
     networks: int = 4
 
     def __post_init__(self) -> None:
-        if self.networks < 2 or self.epochs < 1:
-            raise InputError(
-                f"batches.networks={self.networks}, batches.epochs={self.epochs}: give "
-                "2 networks or more (the plane of the cost takes two) and 1 epoch."
-            )
+        check("batches", self, epochs=1, networks=2)  # the cost's plane takes two
+        if not self.rate > 0:
+            raise InputError(f"--batches.rate={self.rate}: give more than 0.")
 
 
 def fit(config: Config, setting: Setting, batch_size: int) -> Fit:
@@ -60,7 +58,7 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     size = len(setting.train)
     accuracies = {
         batch: np.asarray(every(fit(config, setting, batch), "test/accuracy")).T
-        for batch in (size, *config.mini)
+        for batch in (size, *reversed(config.mini))
     }
     figure = batch_sizes(setting.theme, accuracies, size)
     picture = style.save(

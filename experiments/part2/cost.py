@@ -20,6 +20,7 @@ from experiments.part2 import batch_size
 from experiments.part2.setting import (
     GUIDE,
     Setting,
+    check,
     cost_of,
     every,
     labelled,
@@ -42,6 +43,9 @@ class Config:
     """
 
     networks: int = 16
+
+    def __post_init__(self) -> None:
+        check("cost", self, networks=1)
 
 
 def random_costs(

@@ -18,6 +18,7 @@ from jaxtyping import Float
 from experiments.part2.setting import (
     Setting,
     at_rates,
+    check,
     every,
     labelled,
     task_of,
@@ -25,6 +26,7 @@ from experiments.part2.setting import (
 )
 from nnguide import training
 from nnguide.array_types import Array, Params
+from nnguide.config import InputError
 from nnguide.network.activations import ActivationName
 from nnguide.network.descent import gradient_descent
 from nnguide.network.mlp import MlpConfig, forward
@@ -50,6 +52,14 @@ class Config:
     leaky_up_to: float = 1.0
     epochs: int = 10
     networks: int = 5
+
+    def __post_init__(self) -> None:
+        check("dead_relu", self, epochs=1, networks=1)
+        if self.rates[0] > self.leaky_up_to:
+            raise InputError(
+                f"--dead_relu.leaky_up_to={self.leaky_up_to}: below every rate, the "
+                "control has none; give more."
+            )
 
 
 class Dead(NamedTuple):

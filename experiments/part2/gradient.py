@@ -19,11 +19,13 @@ from jax.flatten_util import ravel_pytree
 from experiments.part2.setting import (
     GUIDE,
     Setting,
+    check,
     cost_of,
     labelled,
     random_networks,
 )
 from nnguide.array_types import Array, Key, Params
+from nnguide.config import InputError
 from nnguide.network.descent import (
     CostOfVector,
     EqualSteps,
@@ -58,6 +60,11 @@ class Config:
     lengths: tuple[float, ...] = (0.01, 0.1, 1.0)
     directions: int = 16
     images: int = 1000
+
+    def __post_init__(self) -> None:
+        check("gradient", self, networks=1, weights=2, directions=1, images=1)
+        if not self.nudge > 0:
+            raise InputError(f"--gradient.nudge={self.nudge}: give more than 0.")
 
 
 class Gradients(NamedTuple):

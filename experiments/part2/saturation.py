@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from experiments.part2.setting import GUIDE, Setting, labelled, random_networks
+from experiments.part2.setting import GUIDE, Setting, check, labelled, random_networks
 from nnguide.array_types import Array
 from nnguide.network.activations import sigmoid
 from nnguide.network.cost import CostName, cross_entropy, squared_error
@@ -43,6 +43,9 @@ class Config:
     """
 
     networks: int = 16
+
+    def __post_init__(self) -> None:
+        check("saturation", self, networks=1)
 
 
 def neuron_cost(name: CostName, w_and_b: Float[Array, "2"]) -> Float[Array, ""]:

@@ -1,5 +1,6 @@
 """What every study of part 2 is given, and what several of them do with it."""
 
+import dataclasses
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -14,6 +15,7 @@ from jaxtyping import Float, Int
 
 from nnguide import training
 from nnguide.array_types import Array, Key, Params
+from nnguide.config import InputError
 from nnguide.data.images import ImageConfig, image_batches, image_evaluation
 from nnguide.data.sources import ImageSource
 from nnguide.network import classify
@@ -43,6 +45,29 @@ class Setting(NamedTuple):
     seed: int
     workdir: Path
     theme: Theme
+
+
+def check(group: str, config: Any, **least: int) -> None:
+    """Checks a study's config where it is made.
+
+    Args:
+      group: the study's name among the flags.
+      config: its config; every tuple in it must ascend, from above 0.
+      **least: the lowest value of whole-number fields.
+
+    Raises:
+      InputError: a value is out of range.
+    """
+    for name, value in dataclasses.asdict(config).items():
+        if name in least and value < least[name]:
+            raise InputError(f"--{group}.{name}={value}: give {least[name]} or more.")
+        if isinstance(value, tuple) and (
+            not value or value[0] <= 0 or list(value) != sorted(set(value))
+        ):
+            given = ",".join(map(str, value))
+            raise InputError(
+                f"--{group}.{name}={given}: give one or more, ascending, all above 0."
+            )
 
 
 def labelled(

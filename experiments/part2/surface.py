@@ -25,6 +25,7 @@ from experiments.part2 import batch_size
 from experiments.part2.setting import (
     GUIDE,
     Setting,
+    check,
     cost_of,
     labelled,
     random_networks,
@@ -55,6 +56,9 @@ class Config:
 
     grid: int = 37
     images: int = 1000
+
+    def __post_init__(self) -> None:
+        check("surface", self, grid=3, images=1)
 
 
 def neuron_cost(w: Any, b: Any) -> Float[Array, ""]:

@@ -163,9 +163,7 @@ def _cosine_claims(
     return claims
 
 
-def _sign_claim(
-    config: Config, found: dict[str, Agreements], scored: bool
-) -> Claim:
+def _sign_claim(config: Config, found: dict[str, Agreements], scored: bool) -> Claim:
     signs = found["born"].same_sign[config.sizes.index(100)].mean()
     return Claim(
         "3.same_sign",

@@ -83,7 +83,11 @@ def study(setting: Setting, chunk: int) -> tuple[list[Claim], list[str]]:
         for name, figure in figures.items()
     ]
     smooth = setting.network.activation == "sigmoid"
-    return [*_equality_claims(found), *_nudging_claims(found, smooth), *_slope_claims(found, smooth)], drawn
+    return [
+        *_equality_claims(found),
+        *_nudging_claims(found, smooth),
+        *_slope_claims(found, smooth),
+    ], drawn
 
 
 def _draw_differences(setting: Setting, found: dict[str, Gradients]) -> style.Figure:

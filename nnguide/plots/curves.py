@@ -71,7 +71,7 @@ def accuracy_fan(
     if seeds == 1:
         drawing, fan = figure(theme, 12, 5.6)
         _draw_fan(fan, epochs, accuracies, references)
-        title(drawing, f"The network reads {final[0]:.1%} of the test digits {passes}")
+        title(drawing, f"The network reads {final[0]:.1%} of the test images {passes}")
         return drawing
     drawing, (fan, dots) = figure(theme, 12, 5.6, ncols=2, width_ratios=(3, 2))
     _draw_fan(fan, epochs, accuracies, references)
@@ -79,7 +79,7 @@ def accuracy_fan(
     title(
         drawing,
         f"The median of {seeds} networks reads {np.median(final):.1%} of the test "
-        f"digits {passes}",
+        f"images {passes}",
         f"The same training from {seeds} seeds: the best ends at {final.max():.1%}, "
         f"the worst at {final.min():.1%}; their standard deviation is "
         f"{100 * final.std(ddof=1):.1f} points. The best of {seeds} is "

@@ -192,7 +192,8 @@ def equal_steps(theme: Theme, steps: Mapping[float, Any]) -> Figure:
     Returns:
       The figure: decrease for each unit of length, so that all lengths share a scale.
     """
-    drawing, panels = figure(theme, 12, 5.8, ncols=len(steps), sharey=True)
+    arrangement = {"ncols": len(steps), "sharey": True, "squeeze": False}
+    drawing, (panels,) = figure(theme, 12, 5.8, **arrangement)
     gains = [
         [-np.ravel(changes) / length for changes in (s.steepest, s.signs, s.random)]
         for length, s in steps.items()

@@ -12,6 +12,7 @@ from nnguide.plots.lettering import label, title
 from nnguide.plots.style import (
     LABEL,
     TICK,
+    Axes,
     Figure,
     Theme,
     figure,
@@ -39,25 +40,9 @@ def u_curve(
     colours = palette_of(drawing)
     axes.set(xscale="log", yscale="log")
     looks = {"float64": (colours.positive, "o"), "float32": (colours.negative, "s")}
-    best = {}
     for dtype, (steps, errors) in curves.items():
-        colour, marker = looks[dtype]
-        axes.plot(
-            steps, errors, color=colour, marker=marker, linestyle="-", linewidth=2,
-            zorder=3,
-        )  # fmt: skip
-        lowest = int(np.argmin(errors))
-        best[dtype] = steps[lowest], errors[lowest]
-        label(
-            axes, steps[lowest], errors[lowest],
-            f"{dtype}: {errors[lowest]:.0e} at a step of {steps[lowest]:.0e}",
-            offset=(8, -9), ha="right", va="top", color=colour, weight="bold",
-        )  # fmt: skip
-        rest = steps[lowest:] / steps[lowest]
-        axes.plot(
-            steps[lowest:], errors[lowest] / rest, color=colour, linestyle=(0, (4, 3)),
-            linewidth=1.1,
-        )  # fmt: skip
+        _draw_u(axes, dtype, steps, errors, looks[dtype])
+    best = {dtype: errors.min() for dtype, (_, errors) in curves.items()}
     steps, errors = curves["float64"]
     axes.plot(
         steps[:4], errors[0] * (steps[:4] / steps[0]) ** 2, color=colours.neutral,
@@ -71,18 +56,38 @@ def u_curve(
         axes, steps[-3], errors[-3], "rounding, slope -1", offset=(10, 10),
         color=colours.neutral,
     )  # fmt: skip
-    axes.set_ylim(min(error for _, error in best.values()) / 30, None)
+    axes.set_ylim(min(best.values()) / 30, None)
     axes.set_xlabel("nudge h of each parameter (logarithmic)")
     axes.set_ylabel("largest difference to the hand-derived gradient, relative")
     title(
         drawing,
         f"Nudging {parameters:,} parameters confirms backpropagation to "
-        f"{best['float64'][1]:.0e} in float64, in float32 only to "
-        f"{best['float32'][1]:.0e}",
+        f"{best['float64']:.0e} in float64, in float32 only to {best['float32']:.0e}",
         "Central differences, (C(w + h) - C(w - h)) / 2h. Dashed: slopes from theory, "
         "through the measured points.",
     )
     return drawing
+
+
+def _draw_u(
+    axes: Axes, dtype: str, steps: np.ndarray, errors: np.ndarray, look: tuple[str, str]
+) -> None:
+    """One precision's curve, its bottom named, and the slope that rounding gives."""
+    colour, marker = look
+    axes.plot(
+        steps, errors, color=colour, marker=marker, linestyle="-", linewidth=2, zorder=3
+    )
+    lowest = int(np.argmin(errors))
+    label(
+        axes, steps[lowest], errors[lowest],
+        f"{dtype}: {errors[lowest]:.0e} at a step of {steps[lowest]:.0e}",
+        offset=(8, -9), ha="right", va="top", color=colour, weight="bold",
+    )  # fmt: skip
+    rest = steps[lowest:] / steps[lowest]
+    axes.plot(
+        steps[lowest:], errors[lowest] / rest, color=colour, linestyle=(0, (4, 3)),
+        linewidth=1.1,
+    )  # fmt: skip
 
 
 def hand_and_autodiff(
@@ -111,10 +116,9 @@ def hand_and_autodiff(
     others = [f"layer_{number}" for number in range(2, len(differences) + 1)]
     mosaic = [["layer_1", other] for other in others] or [["layer_1"]]
     drawing, panels = figure(theme, 12, 2.2 + 1.25 * rows, mosaic=mosaic)
-    colours = palette_of(drawing)
     largest = max(float(difference.max()) for difference in differences)
     top = np.ceil(np.log10(largest)) if largest else -7.0
-    look = {"vmin": top - 5, "vmax": top, "cmap": grey_map(colours)}
+    look = {"vmin": top - 5, "vmax": top, "cmap": grey_map(palette_of(drawing))}
     for number, difference in enumerate(differences, start=1):
         axes = panels[f"layer_{number}"]
         image = difference
@@ -131,13 +135,7 @@ def hand_and_autodiff(
             f"Layer {number}, {size}: at most {difference.max():.0e}",
             f"gradients up to {gradients[number - 1].max():.0e}",
         )
-    bar = drawing.colorbar(
-        panels["layer_1"].images[0], ax=list(panels.values()), aspect=30, pad=0.01
-    )
-    ticks = [top - down for down in range(6)]
-    bar.set_ticks(ticks, labels=[f"1e{decade:.0f}" for decade in ticks])
-    bar.ax.tick_params(color=colours.neutral, labelcolor=colours.ink, labelsize=TICK)
-    bar.outline.set_edgecolor(colours.neutral)
+    _draw_scale(drawing, list(panels.values()), [top - down for down in range(6)])
     equal = "bit for bit" if unequal == 0 else f"but for {unequal:,} derivatives"
     title(
         drawing,
@@ -147,6 +145,14 @@ def hand_and_autodiff(
         "rounds. Exact zeros (pixels no example lights) are empty.",
     )
     return drawing
+
+
+def _draw_scale(drawing: Figure, panels: list[Axes], decades: list[float]) -> None:
+    colours = palette_of(drawing)
+    bar = drawing.colorbar(panels[0].images[0], ax=panels, aspect=30, pad=0.01)
+    bar.set_ticks(decades, labels=[f"1e{decade:.0f}" for decade in decades])
+    bar.ax.tick_params(color=colours.neutral, labelcolor=colours.ink, labelsize=TICK)
+    bar.outline.set_edgecolor(colours.neutral)
 
 
 def _tiles(

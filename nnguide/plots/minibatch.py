@@ -53,20 +53,15 @@ def cosines(
     axes.set_ylim(-0.25, 1.05)
     between = np.geomspace(sizes[0], sizes[-1], 60)
     ends = []
-    looks = zip(colours.series, "os^", strict=False)
-    for (stage, draws), (colour, marker) in zip(measured.items(), looks, strict=True):
-        low, high = np.quantile(draws, (0.1, 0.9), axis=1)
-        axes.vlines(sizes, low, high, color=colour, alpha=0.3, lw=9, clip_on=False)
-        axes.plot(
-            sizes, draws.mean(axis=1), color=colour, linestyle="none", marker=marker,
-            markersize=7, zorder=3, clip_on=False,
-        )  # fmt: skip
-        theory = [expected(noise_scales[stage], float(size)) for size in between]
+    for (stage, draws), look in zip(
+        measured.items(), zip(colours.series, "os^", strict=False), strict=True
+    ):
+        _draw_draws(axes, sizes, draws, look)
+        scale, colour = noise_scales[stage], look[0]
+        theory = [expected(scale, float(size)) for size in between]
         axes.plot(between, theory, color=colour, linestyle=DASHES[1], linewidth=1.8)
-        words = f"{_STAGES[stage]}\nnoise scale {noise_scales[stage]:,.2g}"
-        if noise_scales[stage] >= 100:
-            words = f"{_STAGES[stage]}\nnoise scale {noise_scales[stage]:,.0f}"
-        ends.append((theory[-1], words, colour))
+        number = f"{scale:,.0f}" if scale >= 10 else f"{scale:.1f}"
+        ends.append((theory[-1], f"{_STAGES[stage]}\nnoise scale {number}", colour))
     end_labels(axes, ends)
     axes.axhline(0, color=colours.ink, linewidth=1)
     reference_line(axes, 100, "the guide's batch", vertical=True, at=0.03)
@@ -77,12 +72,25 @@ def cosines(
     born, trained = (measured[stage][at].mean() for stage in ("born", "trained"))
     title(
         drawing,
-        f"At birth 100 examples point the way of all (cosine {born:.3f}); when trained "
-        f"they hardly do ({trained:.2f})",
+        f"The gradient of 100 examples points the way of all with a cosine of "
+        f"{born:.3f} at birth, of {trained:.2f} when trained",
         f"Dots are means of {measured['born'].shape[1]} random batches, bars the "
         "middle 80%. Dashed: 1 / sqrt(1 + noise scale / batch size), not fitted.",
     )
     return drawing
+
+
+def _draw_draws(
+    axes: Axes, sizes: np.ndarray, draws: np.ndarray, look: tuple[str, str]
+) -> None:
+    """The mean of each size's draws, and their middle 80%."""
+    colour, marker = look
+    low, high = np.quantile(draws, (0.1, 0.9), axis=1)
+    axes.vlines(sizes, low, high, color=colour, alpha=0.3, lw=9, clip_on=False)
+    axes.plot(
+        sizes, draws.mean(axis=1), color=colour, linestyle="none", marker=marker,
+        markersize=7, zorder=3, clip_on=False,
+    )  # fmt: skip
 
 
 def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
@@ -103,11 +111,26 @@ def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
         theme, 12, 8.8, mosaic=[["plane", "plane"], ["near", "price"]],
         height_ratios=(1, 1.15),
     )  # fmt: skip
-    plane, near = panels["plane"], panels["near"]
-    colours = palette_of(drawing)
-    styles = zip(colours.series, DASHES, strict=True)
+    styles = zip(palette_of(drawing).series, DASHES, strict=True)
     looks = dict(zip(walks["places"], styles, strict=False))
+    _draw_paths(panels["plane"], panels["near"], walks, looks, everyone)
+    _draw_price(panels["price"], walks, looks, everyone)
     steps = len(walks["places"][everyone]) - 1
+    full, batch = walks["costs"][everyone][-1], walks["costs"][100][-1]
+    title(
+        drawing,
+        f"{steps} steps on batches of 100 come down to a cost of {batch:.3f}; on all "
+        f"{everyone:,} examples, {everyone / 100:.0f} times as many, to {full:.3f}",
+        "The same start and rate for all.",
+    )
+    return drawing
+
+
+def _draw_paths(
+    plane: Axes, near: Axes, walks: Mapping[str, Any],
+    looks: Mapping[int, tuple[str, Any]], everyone: int,
+) -> None:  # fmt: skip
+    """The paths over the map, and a stretch of them from near."""
     for axes in (plane, near):
         _draw_map(axes, walks, labelled=axes is plane)
         for size, path in walks["places"].items():
@@ -118,8 +141,9 @@ def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
     for size, path in walks["places"].items():
         plane.plot(*path[-1], "o", color=looks[size][0], markersize=8, zorder=6)
     start = walks["places"][everyone][0]
-    plane.plot(*start, "o", color=colours.ink, markersize=8, zorder=6)
+    plane.plot(*start, "o", color=palette_of(plane).ink, markersize=8, zorder=6)
     label(plane, start[0], start[1], "start", offset=(8, 8), weight="bold")
+    steps = len(walks["places"][everyone]) - 1
     first, last = steps // 20, max(steps // 20 + 1, steps * 3 // 20)
     _zoom(plane, near, walks["places"], first, last)
     title(near, f"Steps {first} to {last} from near: the drunk men stumble")
@@ -138,16 +162,6 @@ def drunk_walk(theme: Theme, walks: Mapping[str, Any], everyone: int) -> Figure:
         "Paths on the plane in which they spread most",
         f"{walks['spread']:.0%} of their variance lies in it; contours: cost there",
     )
-    _draw_price(panels["price"], walks, looks, everyone)
-    full, batch = walks["costs"][everyone][-1], walks["costs"][100][-1]
-    title(
-        drawing,
-        f"{steps} steps on batches of 100 get as low as {steps} on all {everyone:,} "
-        f"digits ({batch:.3f} against {full:.3f}) and read {everyone / 100:.0f} times "
-        "fewer",
-        "The same start and rate for all.",
-    )
-    return drawing
 
 
 def _draw_map(axes: Axes, walks: Mapping[str, Any], labelled: bool) -> None:

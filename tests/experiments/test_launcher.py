@@ -68,7 +68,22 @@ def test_restart_moves_the_earlier_run_aside(tmp_path):
     assert not (folder / "kept").exists()
 
 
-@pytest.mark.parametrize("content", [{"notes": "mine"}, {"config.json": "{"}])
+def test_restart_leaves_a_folder_that_is_no_run(tmp_path):
+    (tmp_path / "thesis").write_text("years")
+    with pytest.raises(InputError, match="no run of ours"):
+        launcher.open_workdir("toy", Config(workdir=str(tmp_path), restart=True))
+    assert (tmp_path / "thesis").read_text() == "years"
+
+
+def test_a_kill_while_config_json_is_written_does_no_harm(tmp_path):
+    (tmp_path / "config.json.partial").write_text('{"rat')
+    launcher.open_workdir("toy", Config(workdir=str(tmp_path)))
+    assert json.loads((tmp_path / "config.json").read_text())["rate"] == 1.0
+
+
+@pytest.mark.parametrize(
+    "content", [{"notes": "mine"}, {"config.json": "{"}, {"config.json": "[]"}]
+)
 def test_a_folder_that_is_no_run_is_left_alone(tmp_path, content):
     for name, text in content.items():
         (tmp_path / name).write_text(text)
@@ -101,7 +116,11 @@ def test_the_table_says_everything_about_a_claim(tmp_path, capsys):
 @pytest.mark.parametrize(
     ("flags", "says"),
     [
-        (["--network.widths=784,16,11"], "--network.widths=784,16,11: mnist5k has 784"),
+        (
+            ["--network.widths=784,16,11"],
+            "network.widths=784,16,11: the images have 784",
+        ),
+        (["--batch_sizes=10,30"], "batch_sizes=(10, 30): train.steps_per_call=400"),
         (["--data.dataset=mnost"], "mnost"),
         (["--optimizer.rate=-1"], "optimizer.rate=-1.0: give more than 0."),
         (["--train.steps=7"], "train.steps=7: must be a multiple"),

@@ -14,7 +14,7 @@ import pytest
 from PIL import Image
 
 from experiments import part1_neural_network as part1
-from experiments.part1 import random_labels
+from experiments.part1 import inside, noise, random_labels
 from nnguide.network.mlp import MlpConfig
 from nnguide.parallel import ParallelConfig
 
@@ -59,6 +59,29 @@ def test_a_toy_run_learns_and_leaves_everything(tmp_path):
     changed = {path.name for path in before if before[path] != after.get(path)}
     assert changed <= {"results.json"}  # the wall time
     assert set(after) == set(before)
+
+
+def test_every_study_at_toy_size(tmp_path, monkeypatch):
+    monkeypatch.setattr(random_labels, "EPOCHS", {"random labels": 2})
+    monkeypatch.setattr(random_labels, "FEWER_EPOCHS", 2)
+    monkeypatch.setattr(random_labels, "SIZE", 200)
+    monkeypatch.setattr(noise, "COUNT", 200)
+    monkeypatch.setattr(inside, "CONVNET_EPOCHS", 1)
+    config = part1.Config(workdir=str(tmp_path), train=FEW, batch_sizes=(10,), seeds=1)
+    results = part1.run(config)
+    assert len(results.claims) == 14
+    assert len(results.figures) == 8
+    wrong = {claim.id for claim in results.claims if claim.as_expected is False}
+    assert wrong <= {"1.random_labels_fit", "1.random_labels_slower"}  # 2 epochs of 80
+    folders = {path.parent.name for path in tmp_path.rglob("metrics.jsonl")}
+    assert folders == {
+        "batch_10",
+        "convnet",
+        "true_labels",
+        "random_labels",
+        "one_pixel_shuffle",
+        "a_shuffle_an_image",
+    }
 
 
 def test_relu_cross_entropy_and_other_widths_by_flags(tmp_path):

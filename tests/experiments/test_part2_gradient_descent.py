@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import shutil
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -25,6 +26,8 @@ from experiments.part2 import (
 from nnguide import training
 from nnguide.config import InputError
 from nnguide.data.images import load_images
+from nnguide.data.sources import ArraySource
+from nnguide.network.cost import CostName
 from nnguide.network.descent import gradient_descent
 from nnguide.training.step import initial_state
 
@@ -32,13 +35,43 @@ TOY = part2.Config(
     cost=cost.Config(networks=2),
     surface=surface.Config(grid=5, images=50),
     gradient=gradient.Config(
-        networks=2, weights=50, lengths=(0.01, 0.1), directions=2, images=100
+        networks=2, weights=50, lengths=(0.01,), directions=2, images=100
     ),
     saturation=saturation.Config(networks=2),
     smoothness=smoothness.Config(steepness=(1.0, 100.0), epochs=1, networks=2),
     dead_relu=dead_relu.Config(rates=(0.1, 1.0, 3.0), epochs=1, networks=2),
     batches=batch_size.Config(mini=(100,), epochs=2, networks=2),
 )
+
+
+@pytest.mark.parametrize(
+    ("group", "fields", "says"),
+    [
+        (cost, {"networks": 0}, "--cost.networks=0: give 1 or more"),
+        (batch_size, {"networks": 1}, "--batches.networks=1: give 2 or more"),
+        (batch_size, {"mini": ()}, "--batches.mini=: give one or more"),
+        (batch_size, {"rate": 0.0}, "--batches.rate=0.0: give more than 0"),
+        (gradient, {"nudge": -1.0}, "--gradient.nudge=-1.0: give more than 0"),
+        (smoothness, {"steepness": (5.0, 1.0)}, "--smoothness.steepness=5.0,1.0: "),
+        (smoothness, {"rate": 0.0}, "--smoothness.rate=0.0: give more"),
+        (dead_relu, {"rates": (0.0, 1.0)}, "--dead_relu.rates=0.0,1.0: .* above 0"),
+        (dead_relu, {"leaky_up_to": 0.001}, "--dead_relu.leaky_up_to=0.001: below"),
+        (saturation, {"networks": -3}, "--saturation.networks=-3: give 1"),
+        (surface, {"grid": 1}, "--surface.grid=1: give 3 or more"),
+    ],
+)
+def test_a_wrong_value_dies_with_flag_value_and_remedy(group, fields, says):
+    with pytest.raises(InputError, match=says):
+        group.Config(**fields)
+
+
+def test_a_batch_larger_than_the_set_is_refused(tmp_path):
+    batches = dataclasses.replace(TOY.batches, mini=(5000,))
+    config = dataclasses.replace(
+        TOY, study="batches", batches=batches, workdir=str(tmp_path)
+    )
+    with pytest.raises(InputError, match="--batches.mini=5000: there are 4,000"):
+        part2.run(config)
 
 
 @pytest.fixture(scope="module")
@@ -110,8 +143,9 @@ def test_one_study_alone_measures_its_claims_only(tmp_path):
 
 
 def test_a_set_of_other_pixels_is_refused(monkeypatch):
-    digits = load_images(TOY.data, "train")
-    cropped = dataclasses.replace(digits, images=digits.images[:, :20].copy())
+    digits = load_images(TOY.data, "train").arrays()
+    images = digits["image"][:, :20].copy()
+    cropped = ArraySource(images, digits["label"].copy(), tuple("0123456789"), "")
     monkeypatch.setattr(part2, "load_images", lambda config, split: cropped)
     with pytest.raises(InputError, match="560 pixels and 10 classes"):
         part2.run(TOY)
@@ -150,7 +184,8 @@ def test_random_networks_are_those_that_training_starts_from():
 def test_each_network_descends_at_its_own_rate():
     rates = np.array([0.5, 2.0], np.float32)
     gradient = {"w": jnp.ones((2, 3)), "b": jnp.ones(2)}
-    steps, _ = setting.at_rates(rates).update(gradient, ())
+    update: Any = setting.at_rates(rates).update
+    steps, _ = update(gradient, ())
     np.testing.assert_allclose(steps["w"], -rates[:, None] * np.ones((2, 3)))
     np.testing.assert_allclose(steps["b"], -rates)
 
@@ -185,7 +220,10 @@ def test_the_neuron_learns_as_the_formulas_say():
     """One step by hand: Nielsen's C = (a - 0)^2 / 2 and the cross-entropy."""
     w, b = 2.0, 2.0
     a = 1 / (1 + np.exp(-(w + b)))
-    slopes = {"squared_error": a * a * (1 - a), "cross_entropy": a}
+    slopes: dict[CostName, Any] = {
+        "squared_error": a * a * (1 - a),
+        "cross_entropy": a,
+    }
     for name, slope in slopes.items():
         z = w + b - 2 * saturation.RATE * slope
         outputs = saturation.outputs(name, (w, b))

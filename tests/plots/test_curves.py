@@ -27,7 +27,7 @@ def test_the_fan_shows_every_seed_and_names_the_references(seeds, check_readable
     check_readable(drawing)
     median = float(np.median(accuracies[:, -1]))
     assert _words(drawing) == (
-        f"The median of {seeds} networks reads {median:.1%} of the test digits after "
+        f"The median of {seeds} networks reads {median:.1%} of the test images after "
         "30 epochs"
     )
     fan, dots = drawing.axes

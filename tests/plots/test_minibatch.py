@@ -17,7 +17,7 @@ def test_cosines_are_drawn_with_their_theory(theme, check_readable):
     figure = cosines(theme, sizes, measured, scales, expected_cosine)
     check_readable(figure)
     finding = " ".join(figure.texts[0].get_text().split())
-    assert "(cosine 0.997); when trained they hardly do (0.28)" in finding
+    assert "with a cosine of 0.997 at birth, of 0.28 when trained" in finding
     (axes,) = figure.axes
     words = [text.get_text() for text in axes.texts]
     assert "when trained\nnoise scale 1,154" in words
@@ -44,8 +44,8 @@ def test_the_walks_title_says_what_the_steps_bought(check_readable):
     figure = drunk_walk("light", _walks(), 4000)
     check_readable(figure)
     assert " ".join(figure.texts[0].get_text().split()) == (
-        "40 steps on batches of 100 get as low as 40 on all 4,000 digits (0.310 "
-        "against 0.300) and read 40 times fewer"
+        "40 steps on batches of 100 come down to a cost of 0.310; on all 4,000 "
+        "examples, 40 times as many, to 0.300"
     )
     near = next(axes for axes in figure.axes if axes.get_xlim()[1] < 3)
     assert "all examples: 1.1" in [text.get_text() for text in near.texts]

@@ -75,6 +75,10 @@ def test_where_all_are_damaged_nothing_is_trained(run, tmp_path):
     with pytest.raises(InputError, match="every checkpoint is damaged"):
         toy.fit(workdir)
     assert len(list((workdir / "damaged_checkpoints").iterdir())) == 2
+    rows = (workdir / "metrics.jsonl").read_bytes()
+    with pytest.raises(InputError, match="every checkpoint is damaged"):
+        toy.fit(workdir)  # nor is it the second time
+    assert (workdir / "metrics.jsonl").read_bytes() == rows
 
 
 def test_latest_best_and_named_steps_stay(tmp_path):

@@ -1,6 +1,11 @@
 """The loop's laws: resume = straight run, sums and weights, stop when not finite."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import jax
 import jax.numpy as jnp
@@ -70,6 +75,11 @@ def test_accumulation_equals_the_big_batch(accumulation):
         assert one == pytest.approx(other, rel=1e-5)
 
 
+def test_a_batch_that_does_not_divide_into_microbatches_is_refused():
+    with pytest.raises(InputError, match="accumulation=3: a device's batch of 16"):
+        toy.fit(accumulation=3)
+
+
 def test_the_seed_names_the_run():
     assert toy.fit(seed=1).history == toy.fit(seed=1).history
     assert toy.fit(seed=1).history != toy.fit(seed=2).history
@@ -97,6 +107,75 @@ def test_a_loss_that_is_not_finite_stops_and_names_step_and_checkpoint(tmp_path)
     assert f"checkpoint: {f'step {good}' if good else 'none'}" in str(stopped.value)
     rows = read(tmp_path / "metrics.jsonl")
     assert [row["step"] for row in rows] == list(range(1, step))
+
+
+def test_parameters_that_are_not_finite_are_never_saved(tmp_path):
+    def explode(params, batch, key):  # a finite loss with an infinite gradient
+        (total, weight), metrics = toy.loss(params, batch, key)
+        return (total + jnp.sqrt(params["bias"][0] * 0), weight), metrics
+
+    with pytest.raises(
+        training.NonFiniteLoss, match=r"step \d+; last good checkpoint: n"
+    ):
+        toy.fit(
+            tmp_path,
+            task=toy.TASK._replace(loss=explode),
+            log_every=1,
+            save_every=1,
+            evaluate_every=0,
+        )
+    assert not list(tmp_path.glob("checkpoints/*"))
+
+
+def test_a_metric_that_is_not_finite_is_named():
+    def evaluate(params, batch, key):
+        return {"error": (jnp.array(jnp.inf), jnp.ones(()))}
+
+    with pytest.raises(training.NonFiniteLoss, match="test/error is inf at step 10"):
+        toy.fit(task=toy.TASK._replace(evaluate=evaluate))
+
+
+KILL = """
+import os, sys
+from pathlib import Path
+import toy
+from nnguide.training import loop, metrics
+owner, name, count = sys.argv[2:]
+owner = getattr(loop if owner == "Checkpoints" else metrics, owner)
+kept, calls = getattr(owner, name), 0
+def killing(*arguments, **more):
+    global calls
+    calls += 1
+    if calls == int(count):
+        os.kill(os.getpid(), 9)
+    return kept(*arguments, **more)
+setattr(owner, name, killing)
+toy.fit(Path(sys.argv[1]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("owner", "name", "count"),
+    [
+        ("Recorder", "write", 1),  # before the first row
+        ("Recorder", "write", 4),  # after a save
+        ("Recorder", "sync", 2),  # the rows are written, the save is not begun
+        ("Recorder", "advance", 22),  # the save is on its way
+        ("Checkpoints", "close", 1),  # the last save is on its way
+    ],
+)
+def test_killed_at_any_point_it_ends_bit_equal(tmp_path, owner, name, count):
+    arguments = [sys.executable, "-c", KILL, str(tmp_path / "killed")]
+    killed = subprocess.run(
+        [*arguments, owner, name, str(count)],
+        env={**os.environ, "PYTHONPATH": str(Path(toy.__file__).parent)},
+        check=False,
+    )
+    assert killed.returncode == -signal.SIGKILL
+    straight, resumed = toy.fit(tmp_path / "straight"), toy.fit(tmp_path / "killed")
+    assert toy.gap(straight.state.params, resumed.state.params) == 0
+    files = [tmp_path / folder / "metrics.jsonl" for folder in ("straight", "killed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
 
 
 def test_frozen_arrays_reach_loss_and_evaluate():
@@ -127,8 +206,9 @@ def test_times_stay_out_of_metrics(tmp_path):
     assert list(tmp_path.glob("events.out.tfevents.*"))
 
 
-def test_a_profile_of_some_steps_is_written(tmp_path):
-    toy.fit(tmp_path, profile="3:5")
+@pytest.mark.parametrize("steps_per_call", [1, 5])
+def test_a_profile_of_some_steps_is_written(tmp_path, steps_per_call):
+    toy.fit(tmp_path, profile="3:5", steps_per_call=steps_per_call)
     assert list((tmp_path / "profile").rglob("*.xplane.pb"))
 
 
@@ -138,6 +218,7 @@ def test_a_profile_of_some_steps_is_written(tmp_path):
         ({"steps": 0}, "train.steps=0"),
         ({"steps_per_call": 3}, "train.steps=40"),
         ({"save_every": 7}, "train.save_every=7"),
+        ({"keep_steps": (33,)}, "train.keep_steps=33"),
         ({"profile": "9:3"}, "train.profile=9:3"),
     ],
 )
