@@ -70,7 +70,7 @@ def test_a_batch_larger_than_the_set_is_refused(tmp_path):
     config = dataclasses.replace(
         TOY, study="batches", batches=batches, workdir=str(tmp_path)
     )
-    with pytest.raises(InputError, match="--batches.mini=5000: there are 4,000"):
+    with pytest.raises(InputError, match=r"--batches.mini=5000: there are 4,000"):
         part2.run(config)
 
 
@@ -172,7 +172,8 @@ def test_random_networks_are_those_that_training_starts_from():
     task, optimizer = training.over_seeds(
         setting.task_of(setting.GUIDE), gradient_descent(1.0), 3
     )
-    trained_from = initial_state(task, optimizer, jax.random.key(7)).params
+    make = jax.jit(lambda key: initial_state(task, optimizer, key).params)
+    trained_from = make(jax.random.key(7))
     networks = setting.random_networks(setting.GUIDE, 3, 7)
     for one, other in zip(
         jax.tree.leaves(networks), jax.tree.leaves(trained_from), strict=True
@@ -198,10 +199,10 @@ def test_a_steep_network_is_the_plain_one_with_larger_weights():
     images = jax.random.uniform(jax.random.key(1), (4, 28, 28, 1))
     batch = {"image": images, "label": jnp.arange(4), "weight": jnp.ones(4)}
     task = smoothness.steep_task(np.array([k, 1.0], np.float32))
-    (totals, _), _ = task.loss(networks, batch, jax.random.key(0))
+    (totals, _), _ = jax.jit(task.loss)(networks, batch, jax.random.key(0))
     for number, config in enumerate((steep, setting.GUIDE)):
         network = jax.tree.map(lambda leaf, n=number: leaf[n], networks)
-        each = setting.cost_of(images, batch["label"], config)(network)
+        each = jax.jit(setting.cost_of(images, batch["label"], config))(network)
         np.testing.assert_allclose(totals[number], 4 * each, rtol=1e-5)
 
 

@@ -83,7 +83,9 @@ def test_schedules_at_their_corners():
     def rates(**changes):
         config = training.OptimizerConfig(rate=2.0, **changes)
         schedule = training.make_schedule(config, 100)
-        return [float(schedule(step)) for step in (0, 5, 10, 79, 80, 90, 100)]
+        return [
+            float(np.asarray(schedule(step))) for step in (0, 5, 10, 79, 80, 90, 100)
+        ]
 
     constant = rates(schedule="constant", warmup_steps=10)
     assert constant == pytest.approx([0, 1, 2, 2, 2, 2, 2])
