@@ -83,7 +83,11 @@ def dead_share(config: MlpConfig, params: Params, images: Array) -> Float[Array,
 
 
 def measure(config: Config, setting: Setting, activation: ActivationName) -> Dead:
-    """Trains networks of one activation at all rates, in one program."""
+    """Trains networks of one activation at all rates, in one program.
+
+    Raises:
+      InputError: one of the networks diverges.
+    """
     limit = config.leaky_up_to if activation == "leaky_relu" else np.inf
     rates = np.array([rate for rate in config.rates if rate <= limit], np.float32)
     network = MlpConfig(activation=activation, cost="cross_entropy")
@@ -92,7 +96,14 @@ def measure(config: Config, setting: Setting, activation: ActivationName) -> Dea
         task_of(network), gradient_descent(1.0), rates.size * config.networks
     )
     optimizer = at_rates(np.repeat(rates, config.networks))
-    fit = train(setting, activation, task, optimizer, BATCH, config.epochs)
+    try:
+        fit = train(setting, activation, task, optimizer, BATCH, config.epochs)
+    except training.NonFiniteLoss as error:
+        limit = "leaky_up_to" if activation == "leaky_relu" else "rates"
+        raise InputError(
+            f"--dead_relu.{limit}: a {activation} network diverges at a rate of "
+            f"{rates[-1]:g} or less; give lower ones."
+        ) from error
     images, _ = labelled(setting.train)
     share = jax.jit(jax.vmap(lambda params: dead_share(network, params, images)))
     accuracy = every(fit, "test/accuracy")[-1]

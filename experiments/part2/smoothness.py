@@ -54,7 +54,7 @@ class Config:
       networks: at each k and rate.
     """
 
-    steepness: tuple[float, ...] = (1, 2, 5, 10, 20, 100)
+    steepness: tuple[float, ...] = (1.0, 2.0, 5.0, 10.0, 20.0, 100.0)
     rate: float = 1.5
     epochs: int = 15
     networks: int = 4

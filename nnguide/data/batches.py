@@ -89,6 +89,9 @@ def shuffled(size: int, batch_size: int, seed: int) -> RowStream:
 
     def at(step: int) -> Int32[np.ndarray, "B"]:
         position, end, parts = step * batch_size, (step + 1) * batch_size, []
+        if position // size == (end - 1) // size:  # the usual case, without joining
+            offset = position % size
+            return epoch_order(position // size)[offset : offset + batch_size].copy()
         while position < end:  # a batch may span the ends of epochs
             epoch, offset = divmod(position, size)
             parts.append(epoch_order(epoch)[offset : offset + end - position])

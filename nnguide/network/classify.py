@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.network.cost import COSTS, CostName, desired_output
@@ -57,12 +57,23 @@ def costs_of(module: nn.Module, cost: CostName) -> Costs:
     return costs
 
 
+def unit(images: Num[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Pixels as activations: bytes 0 ... 255 become 0 ... 1, floats stay.
+
+    It happens in the step and not in the data: bytes are a quarter of the memory that
+    a batch, or a whole epoch of batches, has to move.
+    """
+    if jnp.issubdtype(images.dtype, jnp.integer):
+        return images.astype(jnp.float32) / 255
+    return images
+
+
 def from_costs(init: Callable[[Key], Params], costs: Costs) -> Functions:
     """The three functions of a classifier, whichever way its costs differentiate."""
 
     def evaluate(params: Params, batch: Batch, key: Key) -> Metrics:
         del key  # nothing is random
-        each, outputs = costs(params, batch["image"], batch["label"])
+        each, outputs = costs(params, unit(batch["image"]), batch["label"])
         weight = batch["weight"]
         total = jnp.sum(weight)
         right = jnp.argmax(outputs, axis=-1) == batch["label"]

@@ -115,7 +115,9 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
       A transform whose last link, if asked for, keeps the average that `averaged`
       reads.
     """
-    rate = make_schedule(config, steps)
+    rate: Any = make_schedule(config, steps)
+    if config.schedule == "constant" and not config.warmup_steps:
+        rate = config.rate  # no step to count
     decay, beta1, beta2 = config.weight_decay, config.beta1, config.beta2
     rule = {
         "sgd": lambda: optax.sgd(rate),

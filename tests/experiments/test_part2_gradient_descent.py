@@ -210,8 +210,11 @@ def test_dead_neurons_are_those_no_image_switches_on():
     config = dataclasses.replace(setting.GUIDE, activation="relu")
     network = jax.tree.map(lambda leaf: leaf[0], setting.random_networks(config, 1, 0))
     images = jax.random.uniform(jax.random.key(1), (4, 28, 28, 1))
-    bias = jnp.full(16, 1e3).at[:4].set(-1e3)  # 4 of 32 hidden neurons can never fire
+    images = images.at[0].mul(0.1)  # one dark image
+    # 4 of 32 hidden neurons can never fire, and the dark image leaves a fifth one off.
+    bias = jnp.full(16, 1e3).at[:4].set(-1e3).at[4].set(-100)
     network["layer_1"]["bias"] = bias
+    network["layer_1"]["weight"] = network["layer_1"]["weight"].at[4].set(1)
     network["layer_2"]["weight"] = jnp.abs(network["layer_2"]["weight"])
     network["layer_3"]["bias"] = jnp.full(10, -1e9)  # outputs are not counted
     assert float(dead_relu.dead_share(config, network, images)) == 4 / 32
@@ -257,6 +260,18 @@ def test_nudges_are_exact_where_float32_would_lose_them():
     np.testing.assert_allclose(
         predicted, 1e-6 * ravel_pytree(slope(first))[0][places], rtol=1e-3, atol=1e-12
     )
+
+
+@pytest.mark.slow
+def test_a_leaky_network_that_diverges_names_the_flag(tmp_path):
+    config = dataclasses.replace(
+        TOY,
+        study="dead_relu",
+        dead_relu=dead_relu.Config((0.1, 100.0), leaky_up_to=100.0, networks=1),
+        workdir=str(tmp_path),
+    )
+    with pytest.raises(InputError, match=r"--dead_relu.leaky_up_to: a leaky_relu"):
+        part2.run(config)
 
 
 @pytest.mark.slow

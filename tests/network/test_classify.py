@@ -61,3 +61,10 @@ def test_padding_has_no_gradient(params, key):
         gradient(params, padded),
         gradient(params, short),
     )
+
+
+def test_bytes_are_read_as_numbers_from_0_to_1_and_floats_stay():
+    pixels = jnp.asarray([[0, 51, 255]], jnp.uint8)
+    np.testing.assert_allclose(classify.unit(pixels), [[0, 0.2, 1]], rtol=1e-6)
+    floats = jnp.asarray([[-1.0, 0.5, 3.0]])
+    assert classify.unit(floats) is floats
