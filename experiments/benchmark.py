@@ -42,6 +42,9 @@ class Config:
             raise InputError(f"--rounds={self.rounds}: a median needs 3 or more.")
 
 
+SETTLE = 0.3  # seconds: thread pools spin for a while after their work, in our way
+
+
 class Case(NamedTuple):
     """The same work in several implementations.
 
@@ -67,6 +70,7 @@ def measure(case: Case, rounds: int) -> dict[str, list[float]]:
     seconds: dict[str, list[float]] = {name: [] for name in case.contenders}
     for number in range(rounds):
         for name, run in case.contenders.items():
+            time.sleep(SETTLE)
             started = time.perf_counter()
             counted = run()
             whole = time.perf_counter() - started
