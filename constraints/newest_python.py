@@ -1,4 +1,4 @@
-"""Prints the newest Python from 3.12 on this machine; exit status 1 if there is none."""
+"""Prints the newest Python from 3.12 on here; exit status 1 if there is none."""
 
 import glob
 import os
