@@ -33,14 +33,14 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest -q
+	$(BIN)/python -m pytest -q -n auto
 
 test-all: check
-	$(BIN)/python -m pytest -q -m 'not gpu'
+	$(BIN)/python -m pytest -q -n auto -m 'not gpu'
 
 # The newest Python on this machine and the newest JAX it gets, in an environment of
 # their own: our code must run on both lines of JAX.
 test-newest:
 	@newest=$$($(PYTHON) constraints/newest_python.py) || exit 1; \
 	$(MAKE) --no-print-directory PYTHON="$$newest" VENV=.venv-newest EXTRAS=guide,test setup && \
-	.venv-newest/bin/python -m pytest -q -m smoke
+	.venv-newest/bin/python -m pytest -q -n auto -m smoke
