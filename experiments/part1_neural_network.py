@@ -19,7 +19,7 @@ from experiments.part1 import digits, inside, noise, pictures, random_labels
 from experiments.part1.digits import Images, Recipe, Trained
 from experiments.report import Plan
 from nnguide import training
-from nnguide.config import InputError, run_only
+from nnguide.config import InputError, run_only, ungrouped
 from nnguide.data.images import ImageConfig, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.parallel import ParallelConfig
@@ -46,7 +46,7 @@ class Config(launcher.Common):
     """
 
     study: Literal["all", "digits"] = run_only("all")
-    data: ImageConfig = ImageConfig()
+    data: ImageConfig = ungrouped(ImageConfig())
     network: MlpConfig = MlpConfig()
     optimizer: OptimizerConfig = OptimizerConfig(rate=1.5)
     train: training.Config = training.Config(
@@ -114,7 +114,7 @@ def load(config: Config) -> Images:
     images = Images(*(load_images(config.data, split) for split in ("train", "test")))
     if images.shape[-1] != 1:
         raise InputError(
-            f"--data.dataset={config.data.dataset}: has {images.shape[-1]} channels; "
+            f"--dataset={config.data.dataset}: has {images.shape[-1]} channels; "
             "part 1 draws grey images, so name a set of one channel."
         )
     pixels, classes = int(np.prod(images.shape)), len(images.train.label_names)

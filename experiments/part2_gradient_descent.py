@@ -29,7 +29,7 @@ from experiments.part2.setting import GUIDE, Setting, task_of
 from experiments.part2.smoothness import Config as SmoothnessConfig
 from experiments.part2.surface import Config as SurfaceConfig
 from experiments.report import Plan
-from nnguide.config import InputError, run_only
+from nnguide.config import InputError, run_only, ungrouped
 from nnguide.data.images import ImageConfig, image_batches, load_images
 from nnguide.network.descent import gradient_descent
 from nnguide.plots import style
@@ -59,7 +59,7 @@ class Config(launcher.Common):
     """
 
     study: Study = run_only("all")
-    data: ImageConfig = ImageConfig()
+    data: ImageConfig = ungrouped(ImageConfig())
     seed: int = 0
     cost: CostConfig = CostConfig()
     surface: SurfaceConfig = SurfaceConfig()
@@ -106,7 +106,7 @@ def run(config: Config) -> Results:
     pixels, classes = train.arrays()["image"][0].size, len(train.label_names)
     if (pixels, classes) != (GUIDE.widths[0], GUIDE.widths[-1]):
         raise InputError(
-            f"--data.dataset={config.data.dataset}: {pixels} pixels and {classes} "
+            f"--dataset={config.data.dataset}: {pixels} pixels and {classes} "
             "classes; part 2 looks at 784-16-16-10, give a set with 784 and 10."
         )
     if max(config.batches.mini) > len(train):

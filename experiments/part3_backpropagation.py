@@ -19,7 +19,7 @@ from experiments.part3.setting import Setting, labelled
 from experiments.part3.walk import Config as WalkConfig
 from experiments.report import Plan
 from nnguide import training
-from nnguide.config import InputError
+from nnguide.config import InputError, ungrouped
 from nnguide.data.images import ImageConfig, image_batches, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.parallel import ParallelConfig
@@ -44,7 +44,7 @@ class Config(launcher.Common):
       walk: the drunk man's walk.
     """
 
-    data: ImageConfig = ImageConfig()
+    data: ImageConfig = ungrouped(ImageConfig())
     network: MlpConfig = MlpConfig()
     optimizer: OptimizerConfig = OptimizerConfig(rate=1.5)
     train: training.Config = training.Config(

@@ -11,7 +11,7 @@ import time
 from experiments import launcher
 from experiments.part4 import one_neuron, price, three_ways
 from experiments.part4.setting import set_up
-from nnguide.config import InputError, run_only
+from nnguide.config import InputError, run_only, ungrouped
 from nnguide.data.images import ImageConfig, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.plots import style
@@ -33,7 +33,7 @@ class Config(launcher.Common):
         wants thousands.
     """
 
-    data: ImageConfig = ImageConfig()
+    data: ImageConfig = ungrouped(ImageConfig())
     network: MlpConfig = MlpConfig()
     examples: int = 10
     seed: int = 0

@@ -67,6 +67,23 @@ def run_only(default: Any) -> Any:
     return dataclasses.field(default=default, metadata={"run_only": True})
 
 
+def ungrouped(default: Any) -> Any:
+    """Marks a nested config whose flags carry no group's name: `--dataset`.
+
+    Args:
+      default: a frozen dataclass.
+
+    Returns:
+      A dataclass field.
+    """
+    return dataclasses.field(default=default, metadata={"ungrouped": True})
+
+
+def _group(field: "dataclasses.Field[Any]", prefix: str) -> str:
+    """What the flags of a nested config begin with."""
+    return prefix if field.metadata.get("ungrouped") else f"{prefix}{field.name}."
+
+
 def define_flags(default: ConfigT, prefix: str = "") -> Callable[[], ConfigT]:
     """Defines `--field` and `--group.field`; call the result after flags are parsed.
 
@@ -90,7 +107,7 @@ def define_flags(default: ConfigT, prefix: str = "") -> Callable[[], ConfigT]:
     for field in dataclasses.fields(default):
         name, value = prefix + field.name, getattr(default, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            readers[field.name] = define_flags(value, name + ".")
+            readers[field.name] = define_flags(value, _group(field, prefix))
         else:
             text, hint = texts.get(field.name, ""), hints[field.name]
             readers[field.name] = _define_flag(name, value, hint, text)
@@ -155,7 +172,7 @@ def leaves(
             continue
         name, value = prefix + field.name, getattr(config, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            yield from leaves(value, name + ".", learned_only)
+            yield from leaves(value, _group(field, prefix), learned_only)
         else:
             yield name, list(value) if isinstance(value, tuple) else value
 

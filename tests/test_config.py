@@ -12,7 +12,7 @@ import pytest
 from absl import flags
 
 from nnguide import config
-from nnguide.config import InputError
+from nnguide.config import InputError, differences, leaves, ungrouped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -329,3 +329,30 @@ def test_fields_that_one_side_lacks_count_as_none():
         "momentum": (0.9, None),
         "bias": (None, True),
     }
+
+
+@dataclasses.dataclass(frozen=True)
+class Source:
+    """A source.
+
+    Attributes:
+      dataset: which one.
+    """
+
+    dataset: str = "digits"
+
+
+@dataclasses.dataclass(frozen=True)
+class WithSource:
+    data: Source = ungrouped(Source())
+    other: Source = Source()
+
+
+def test_an_ungrouped_config_has_flags_without_its_name():
+    assert list(leaves(WithSource())) == [
+        ("dataset", "digits"),
+        ("other.dataset", "digits"),
+    ]
+    changed = WithSource(data=Source("clothes"))
+    saved = dict(leaves(WithSource()))
+    assert differences(changed, saved) == {"dataset": ("digits", "clothes")}

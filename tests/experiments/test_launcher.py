@@ -121,7 +121,7 @@ def test_the_table_says_everything_about_a_claim(tmp_path, capsys):
             "network.widths=784,16,11: the images have 784",
         ),
         (["--batch_sizes=10,30"], "batch_sizes=(10, 30): train.steps_per_call=400"),
-        (["--data.dataset=mnost"], "mnost"),
+        (["--dataset=mnost"], "mnost"),
         (["--optimizer.rate=-1"], "optimizer.rate=-1.0: give more than 0."),
         (["--train.steps=7"], "train.steps=7: must be a multiple"),
         (["--train.parallel.devices=99"], "parallel.devices=99: JAX sees"),
