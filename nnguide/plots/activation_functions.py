@@ -77,7 +77,9 @@ def _draw_activations(
     first = np.floor(min(low, 0) / width)
     edges = width * np.arange(first, np.ceil(max(high, 1) / width) + 1)
     centres = edges[:-1] + width / 2
-    shares = {n: np.histogram(a, edges)[0] / len(a) for n, a in measured.items()}
+    # A saturated sigmoid is exactly 1, which lies in the band: not in the bin after it.
+    within = {n: np.where(a == 1, 1 - width / 2, a) for n, a in measured.items()}
+    shares = {n: np.histogram(a, edges)[0] / len(a) for n, a in within.items()}
     tallest = max(float(share.max()) for share in shares.values())
     for name, axes in panels.items():
         colours = palette_of(axes)
