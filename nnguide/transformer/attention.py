@@ -1,0 +1,150 @@
+"""Attention in the guide's words: queries ask, keys answer, values are moved.
+
+A head's query and key matrices say which tokens matter to which, the pattern; value
+down and value up are the low-rank map of what a token adds to another's vector. The
+value-up matrices of all heads stand side by side in one "output matrix", as everywhere
+but in the guide's drawings.
+
+Sources: 3Blue1Brown, "Attention in transformers, step-by-step"; Vaswani et al., arXiv
+1706.03762; grouped heads: Ainslie et al., arXiv 2305.13245; normed queries and keys:
+Henry et al., arXiv 2010.04245.
+"""
+
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Bool, Float, Int
+
+from nnguide.array_types import Array, Key
+from nnguide.transformer import attention_kernels
+from nnguide.transformer.attention_kernels import Wants
+from nnguide.transformer.config import Execution, TransformerConfig
+from nnguide.transformer.dense import Dense
+from nnguide.transformer.embedding import Rotation, rotate
+from nnguide.transformer.norm import unit_mean_square
+
+
+class KeysValues(NamedTuple):
+    """The keys and values of some tokens, (B, S, G, K) each."""
+
+    keys: Float[Array, "*L B S G K"]
+    values: Float[Array, "*L B S G K"]
+
+
+class Sight(NamedTuple):
+    """What tokens may see, the same in every layer; None is no restriction.
+
+    Attributes:
+      rotation: by which the queries and keys of the new tokens turn.
+      segments: the document a token belongs to; it sees no other.
+      valid: of all pairs (new token, cached or new token), which may be seen.
+    """
+
+    rotation: Rotation | None = None
+    segments: Int[Array, "B T"] | None = None
+    valid: Bool[Array, "B T S"] | None = None
+
+
+class Attention(nn.Module):
+    """An attention block: H heads that read from the stream and write to it."""
+
+    config: TransformerConfig
+    execution: Execution
+
+    @nn.compact
+    def __call__(
+        self,
+        x: Float[Array, "B T D"],
+        sight: Sight = Sight(),  # noqa: B008, a constant
+        key: Key | None = None,
+        cached: KeysValues | None = None,
+        source: Float[Array, "B S E"] | None = None,
+    ) -> tuple[Float[Array, "B T D"], KeysValues]:
+        """What the block adds to the residual stream, and this call's keys and values.
+
+        Args:
+          x: the new tokens, normalized.
+          sight: what they may see.
+          key: for dropout; None switches it off.
+          cached: of tokens that came before, seen besides the new ones.
+          source: vectors to attend to instead of x: cross-attention, without mask.
+        """
+        config, (batch, tokens) = self.config, x.shape[:2]
+
+        def heads_of(name: str, vectors: Array, heads: int) -> Array:
+            flat = self._dense(name, heads * config.head_width)(vectors)
+            return flat.reshape(batch, -1, heads, config.head_width)
+
+        seen = x if source is None else source
+        query = heads_of("query", x, config.heads)
+        asked = heads_of("key", seen, config.groups)
+        value = heads_of("value_down", seen, config.groups)
+        if config.qk_norm:
+            query, asked = unit_mean_square(query), unit_mean_square(asked)
+        if source is None:
+            query, asked = rotate(query, sight.rotation), rotate(asked, sight.rotation)
+        new = KeysValues(asked, value)
+        if cached is not None:
+            asked = jnp.concatenate([cached.keys.astype(asked.dtype), asked], 1)
+            value = jnp.concatenate([cached.values.astype(value.dtype), value], 1)
+        mixed = self._mix(query, asked, value, sight, key, source is None)
+        written = self._dense("value_up", config.embedding)(
+            mixed.reshape(batch, tokens, -1)
+        )
+        return written, new
+
+    def _dense(self, name: str, features: int) -> Dense:
+        config, std = self.config, self.config.initial_std
+        axes = ("embedding", "heads")
+        if name == "value_up":
+            axes, std = ("heads", "embedding"), std / (2 * config.layers) ** 0.5
+        dtype = dtype_of(self.execution)
+        return Dense(features, axes, config.biases, std, dtype, name=name)
+
+    def _mix(
+        self, query: Array, key: Array, value: Array, sight: Sight,
+        dropout_key: Key | None, from_itself: bool,
+    ) -> Array:  # fmt: skip
+        """The pattern's weighted sums of values, by the chosen kernel."""
+        config = self.config
+        dropout = 0.0 if dropout_key is None else config.dropout
+        segments = sight.segments
+        rules: dict[str, Any] = {
+            "causal": config.causal and from_itself,
+            "segments": None if segments is None else (segments, segments),
+            "valid": sight.valid,
+            "softcap": config.attention_softcap,
+        }
+        dtype = dtype_of(self.execution)
+        wants = Wants(
+            causal=rules["causal"],
+            segments=segments is not None,
+            grouped_heads=config.groups < config.heads,
+            cache=sight.valid is not None,
+            softcap=config.attention_softcap > 0,
+            dropout=dropout > 0,
+            float32=dtype == jnp.float32,
+        )
+        kernel, _ = attention_kernels.choose(
+            self.execution.attention, wants, jax.default_backend(), dtype,
+            config.head_width, query.shape[1],
+        )  # fmt: skip
+        if self.is_mutable_collection("intermediates"):
+            pattern = attention_kernels.pattern(query, key, **rules)
+            self.sow("intermediates", "pattern", pattern)
+        query, key, value = (a.astype(dtype) for a in (query, key, value))
+        mixed = attention_kernels.attend(
+            kernel, query, key, value,
+            **rules, dropout=dropout, dropout_key=dropout_key,
+        )  # fmt: skip
+        return mixed
+
+
+def dtype_of(execution: Execution) -> Any:
+    """The type of products' inputs."""
+    if execution.compute_dtype == "auto":
+        on_cpu = jax.default_backend() == "cpu"
+        return jnp.float32 if on_cpu else jnp.bfloat16
+    return {"float32": jnp.float32, "bfloat16": jnp.bfloat16}[execution.compute_dtype]

@@ -1,0 +1,168 @@
+"""Blocks on the residual stream: one, and L of them over stacked parameters.
+
+Each parameter of the blocks is one array with a leading layer axis, whether a compiled
+loop, copies of the block or a Python loop runs over it.
+"""
+
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jaxtyping import Float
+
+from nnguide.array_types import Array, Key
+from nnguide.transformer.attention import Attention, KeysValues, Sight, dtype_of
+from nnguide.transformer.config import Execution, Remat, TransformerConfig
+from nnguide.transformer.dropout import dropout
+from nnguide.transformer.mlp_block import MlpBlock
+from nnguide.transformer.norm import Normalize
+
+_POLICIES: dict[Remat, Callable[..., Any] | None] = {
+    "products": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
+    "everything": None,
+}
+
+
+class Layer(NamedTuple):
+    """What one layer is given of its own.
+
+    Attributes:
+      number: 0 .. L - 1.
+      cached: keys and values of the tokens before the new ones.
+    """
+
+    number: Any
+    cached: KeysValues | None
+
+
+class Block(nn.Module):
+    """x + attention(norm(x)), then x + mlp(norm(x))."""
+
+    config: TransformerConfig
+    execution: Execution
+
+    @nn.compact
+    def __call__(
+        self, x: Float[Array, "B T D"], layer: Layer, sight: Sight, key: Key | None
+    ) -> tuple[Float[Array, "B T D"], KeysValues | None]:
+        """The stream after this block, and the new tokens' keys and values.
+
+        Args:
+          x: the stream before it.
+          layer: what is this layer's own.
+          sight: what tokens may see.
+          key: for dropout; None switches it off.
+        """
+        config, new = self.config, None
+        keys = (None, None, None)
+        if key is not None:
+            keys = tuple(jax.random.split(jax.random.fold_in(key, layer.number), 3))
+        if config.blocks != "mlp":
+            normed = self._normalize("attention_norm", x)
+            attention = Attention(config, self.execution, name="attention")
+            added, new = attention(normed, sight, keys[0], layer.cached)
+            x = x + _drop(added, config.dropout, keys[1])
+            self.sow("intermediates", "after_attention", x)
+        if config.blocks != "attention":
+            normed = self._normalize("mlp_norm", x)
+            mlp = MlpBlock(config, dtype_of(self.execution), name="mlp")
+            x = x + _drop(mlp(normed), config.dropout, keys[2])
+            self.sow("intermediates", "after_mlp", x)
+        return x, new
+
+    def _normalize(self, name: str, x: Array) -> Array:
+        return Normalize(self.config.norm, self.config.biases, name=name)(x)
+
+
+def _drop(x: Array, rate: float, key: Key | None) -> Array:
+    return x if key is None or not rate else dropout(x, rate, key)
+
+
+class _OneByOne(nn.Module):
+    """The blocks as modules layer_0, layer_1, ..., run by Python."""
+
+    config: TransformerConfig
+    execution: Execution
+
+    @nn.compact
+    def __call__(
+        self, x: Array, layers: Layer, sight: Sight, key: Key | None
+    ) -> tuple[Array, KeysValues | None]:
+        """What the scanned blocks return."""
+        kept = []
+        for number in range(self.config.layers):
+            layer = Layer(number, _slice(layers.cached, number))
+            block = _block(self.execution)(
+                self.config, self.execution, name=f"layer_{number}"
+            )
+            x, new = block(x, layer, sight, key)
+            kept.append(new)
+        return x, jax.tree.map(lambda *each: jnp.stack(each), *kept)
+
+
+def stacked_blocks(
+    config: TransformerConfig, execution: Execution, initializing: bool
+) -> nn.Module:
+    """All L blocks as one module, called with `all_layers`, sight and key.
+
+    Args:
+      config: of the transformer.
+      execution: its `layers` says how the blocks are run.
+      initializing: whether parameters are being made.
+    """
+    how = execution.layers
+    if how == "auto":
+        how = "unroll" if jax.default_backend() == "cpu" else "scan"
+    if how == "loop":
+        looped = nn.map_variables(
+            _OneByOne, "params", _unstack, _stack, init=initializing
+        )
+        return looped(config, execution)
+    scan: Any = nn.scan  # whose annotations forget that in_axes may be a tuple
+    scanned = scan(
+        _block(execution),
+        variable_axes={"params": 0, "intermediates": 0},
+        split_rngs={"params": True},
+        in_axes=(0, nn.broadcast, nn.broadcast),
+        length=config.layers,
+        unroll=config.layers if how == "unroll" else 1,
+        metadata_params={nn.PARTITION_NAME: "layers"},
+    )
+    return scanned(config, execution)
+
+
+def all_layers(config: TransformerConfig, cached: KeysValues | None = None) -> Layer:
+    """The layers' own things, stacked."""
+    return Layer(jnp.arange(config.layers), cached)
+
+
+def _block(execution: Execution) -> Any:
+    if execution.remat == "none":
+        return Block
+    return nn.remat(Block, policy=_POLICIES[execution.remat], prevent_cse=False)
+
+
+def _unstack(variables: Any) -> Any:
+    """Stacked parameters as layer_0, layer_1, ..."""
+
+    def split(params: Any) -> Any:
+        layers = jax.tree.leaves(params)[0].shape[0]
+        return {f"layer_{n}": _slice(params, n) for n in range(layers)}
+
+    return jax.tree.map(split, variables, is_leaf=lambda node: node is not variables)
+
+
+def _stack(variables: Any) -> Any:
+    """The inverse of `_unstack`."""
+
+    def join(params: Any) -> Any:
+        layers = [params[f"layer_{n}"] for n in range(len(params))]
+        return jax.tree.map(lambda *leaves: jnp.stack(leaves), *layers)
+
+    return jax.tree.map(join, variables, is_leaf=lambda node: node is not variables)
+
+
+def _slice(tree: Any, number: int) -> Any:
+    return jax.tree.map(lambda leaf: leaf[number], tree)
