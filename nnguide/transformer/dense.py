@@ -5,6 +5,7 @@ a weight gradient that contracts both batch and tokens, which costs the product'
 time once more.
 """
 
+import functools
 from typing import Any
 
 import jax
@@ -59,42 +60,55 @@ def activation_dtype(dtype: Any) -> Any:
 
 
 def product(
-    x: Float[Array, "N D"], kernel: Float[Array, "D F"], dtype: Any
+    x: Float[Array, "N D"],
+    kernel: Float[Array, "..."],
+    dtype: Any,
+    by_rows: bool = False,
 ) -> Float[Array, "N F"]:
-    """The product, its inputs rounded to the given dtype."""
-    if dtype == jnp.float32:
-        return x @ kernel
-    if activation_dtype(dtype) == dtype:
-        return x.astype(dtype) @ kernel.astype(dtype)
-    return _bfloat16_product(x, kernel)
+    """The product, its inputs rounded to the given dtype.
+
+    Args:
+      x: one row a token.
+      kernel: (D, F); or (F, D) `by_rows`, as an unembedding has a row a token id.
+      dtype: of the inputs.
+      by_rows: whether the kernel's rows make the columns of the result.
+    """
+    on_cpu = activation_dtype(dtype) != dtype
+    if dtype == jnp.bfloat16 and on_cpu:
+        return _bfloat16_product(by_rows, x, kernel)
+    inside = 1 if by_rows else 0
+    return _dot(x.astype(dtype), kernel.astype(dtype), inside, None)
 
 
-@jax.custom_vjp
-def _bfloat16_product(
-    x: Float[Array, "N D"], kernel: Float[Array, "D F"]
-) -> Float[Array, "N F"]:
-    """bfloat16 in, float32 out, as a CPU with bfloat16 dot products computes it."""
-    return _rows_times_columns(_cast(x), _cast(kernel))
+@functools.partial(jax.custom_vjp, nondiff_argnums=(0,))
+def _bfloat16_product(by_rows: bool, x: Array, kernel: Array) -> Array:
+    """bfloat16 in, float32 out, as a CPU with bfloat16 dot products computes it.
+
+    XLA takes the CPU's bfloat16 kernel only where the left side's last axis is summed
+    over. The weight gradient sums over tokens, so it needs a transposed left side in
+    memory of its own.
+    """
+    return _dot(_cast(x), _cast(kernel), 1 if by_rows else 0)
 
 
-def _forward(x: Array, kernel: Array) -> tuple[Array, tuple[Array, Array]]:
+def _forward(
+    by_rows: bool, x: Array, kernel: Array
+) -> tuple[Array, tuple[Array, Array]]:
     x, kernel = _cast(x), _cast(kernel)
-    return _rows_times_columns(x, kernel), (x, kernel)
+    return _dot(x, kernel, 1 if by_rows else 0), (x, kernel)
 
 
-def _backward(kept: tuple[Array, Array], dy: Array) -> tuple[Array, Array]:
+def _backward(
+    by_rows: bool, kept: tuple[Array, Array], dy: Array
+) -> tuple[Array, Array]:
     x, kernel = kept
     dy = _cast(dy)
-    dx = jax.lax.dot_general(
-        dy, kernel, (((1,), (1,)), ((), ())), preferred_element_type=jnp.float32
-    )
+    dx = _dot(dy, kernel, 0 if by_rows else 1)
+    if by_rows:
+        return dx, _dot(_transposed(dy), x)
     if x.shape[1] <= dy.shape[1]:
-        d_kernel = _rows_times_columns(_transposed(x), dy)
-    else:
-        # Without the barrier XLA folds this transposition into the product as well.
-        flipped = jax.lax.optimization_barrier(_rows_times_columns(_transposed(dy), x))
-        d_kernel = flipped.T
-    return dx, d_kernel
+        return dx, _dot(_transposed(x), dy)
+    return dx, _transposed(_dot(_transposed(dy), x))  # the narrower one is turned
 
 
 _bfloat16_product.defvjp(_forward, _backward)
@@ -104,17 +118,18 @@ def _cast(x: Array) -> Array:
     return x.astype(jnp.bfloat16)
 
 
-def _rows_times_columns(x: Array, y: Array) -> Array:
-    return jax.lax.dot_general(
-        x, y, (((1,), (0,)), ((), ())), preferred_element_type=jnp.float32
-    )
+def _dot(x: Array, y: Array, inside: int = 0, dtype: Any = jnp.float32) -> Array:
+    """Sums over x's last axis and y's axis `inside`."""
+    axes = (((1,), (inside,)), ((), ()))
+    return jax.lax.dot_general(x, y, axes, preferred_element_type=dtype)
 
 
 def _transposed(x: Array) -> Array:
     """x^T as an array of its own.
 
-    Folded into the product, as XLA likes to, a transposition makes its CPU backend
-    leave the bfloat16 kernel; flattened behind a barrier it cannot be folded.
+    XLA folds a transposition into a product, before it or after, and then leaves the
+    bfloat16 kernel (or, on jaxlib 0.10, stops when it runs); flattened behind a barrier
+    it cannot be folded.
     """
     flat = jax.lax.optimization_barrier(x.T.reshape(-1))
     return flat.reshape(x.shape[::-1])

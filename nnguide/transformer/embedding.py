@@ -64,7 +64,7 @@ class Embedding(nn.Module):
         """Logits: how well each token's vector fits each place's, float32."""
         table = self.tokens if self.config.tied else self.unembedding
         flat = x.reshape(-1, x.shape[-1])
-        logits = product(flat, table.T, self.dtype).astype(jnp.float32)
+        logits = product(flat, table, self.dtype, by_rows=True).astype(jnp.float32)
         if self.config.logit_softcap:
             cap = self.config.logit_softcap
             logits = cap * jnp.tanh(logits / cap)

@@ -47,22 +47,27 @@ def no_later(shape: tuple[int, int]) -> Bool[Array, "T S"]:
     return jnp.tril(jnp.ones(shape, bool), keys - queries)
 
 
+def can_be_blind(
+    shape: tuple[int, int],
+    causal: bool,
+    segments: Segments | None = None,
+    valid: Bool[Array, "B T S"] | None = None,
+) -> bool:
+    """Whether some query may see no key at all; its result is then 0."""
+    queries, keys = shape
+    return segments is not None or valid is not None or (causal and queries > keys)
+
+
 def blind_to_zero(
     weighted_sums: Float[Array, "B T H K"],
+    shape: tuple[int, int],
     causal: bool,
-    segments: Segments | None,
-    valid: Bool[Array, "B T S"] | None,
-    keys: int,
+    segments: Segments | None = None,
+    valid: Bool[Array, "B T S"] | None = None,
 ) -> Float[Array, "B T H K"]:
-    """Sets the results of queries that may see no key to 0.
-
-    Most kernels give such a query the mean of all values. Where none can be blind,
-    the results come back as they are.
-    """
-    queries = weighted_sums.shape[1]
-    if segments is None and valid is None and not (causal and queries > keys):
+    """Sets the results of blind queries to 0, where a kernel gives a mean of values."""
+    allowed = allowed_pairs(shape, causal, segments, valid)
+    if allowed is None or not can_be_blind(shape, causal, segments, valid):
         return weighted_sums
-    allowed = allowed_pairs((queries, keys), causal, segments, valid)
-    assert allowed is not None
     sees_some = jnp.any(allowed, axis=-1)[:, :, None, None]
     return jnp.where(jnp.broadcast_to(sees_some, weighted_sums.shape), weighted_sums, 0)

@@ -44,7 +44,8 @@ def attend(
             out_specs=specs,
             check_vma=False,
         )
-    return blind_to_zero(whole(*arrays), causal, segments, None, keys=key.shape[1])
+    shape = query.shape[1], key.shape[1]
+    return blind_to_zero(whole(*arrays), shape, causal, segments)
 
 
 def _partition(rows: int, groups: int) -> PartitionSpec | None:

@@ -139,7 +139,7 @@ def choose(
                 f"attention={name}: {hindrance}. Give auto, or one that can: "
                 f"{', '.join(_able(case, platform))}."
             )
-        return _announced(name, "asked for", False)
+        return announced(name, "asked for", False)
     order = FASTEST_FIRST.get(platform, EVERYWHERE)
     passed_over = []
     for kernel in order:
@@ -149,7 +149,7 @@ def choose(
         passed_over.append(f"{kernel} cannot: {hindrance}")
     reason = "; ".join([f"auto on {platform}", *passed_over])
     left_fused_kernel = platform in ("gpu", "tpu") and kernel != order[0]
-    return _announced(kernel, reason, left_fused_kernel)
+    return announced(kernel, reason, left_fused_kernel)
 
 
 def cannot(
@@ -196,7 +196,8 @@ def _able(case: tuple[Wants, Any, int, int], platform: str) -> list[str]:
 
 
 @functools.cache  # so that the log says each choice once, not once a layer
-def _announced(kernel: str, reason: str, is_warning: bool) -> tuple[str, str]:
+def announced(kernel: str, reason: str, is_warning: bool) -> tuple[str, str]:
+    """Logs a choice the first time it is made, and gives it back."""
     level = logging.WARNING if is_warning else logging.INFO
     logging.log(level, "attention: %s (%s)", kernel, reason)
     return kernel, reason

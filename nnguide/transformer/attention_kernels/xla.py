@@ -38,4 +38,4 @@ def attend(
         is_causal=is_causal,
         implementation="xla",
     )
-    return blind_to_zero(weighted_sums, causal, segments, valid, keys=shape[1])
+    return blind_to_zero(weighted_sums, shape, causal, segments, valid)
