@@ -12,7 +12,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from nnguide.array_types import Array, Key, Params
 from nnguide.transformer.attention import KeysValues, Sight, dtype_of
@@ -27,11 +27,12 @@ class Cache(NamedTuple):
     """What a row's earlier tokens left for the later ones; shapes never change.
 
     Attributes:
-      kept: keys and values, (L, B, S, G, K) each; S is the longest that fits.
+      kept: keys and values, (L, B, S, G, K) each; S is the longest that fits. None
+        where blocks have no attention.
       lengths: how many places of each row are filled.
     """
 
-    kept: KeysValues
+    kept: KeysValues | None
     lengths: Int[Array, "B"]
 
 
@@ -108,15 +109,11 @@ class Transformer(nn.Module):
         Returns:
           Their logits, and the cache with them.
         """
-        (batch, count), room = tokens.shape, cache.kept.keys.shape[2]
-        arange = jnp.arange(count)
-        positions = cache.lengths[:, None] + arange[None]
-        filled = jnp.arange(room)[None, None] < cache.lengths[:, None, None]
-        earlier = jnp.broadcast_to(filled, (batch, count, room))
-        among_new = jnp.broadcast_to(
-            arange[None] <= arange[:, None], (batch, count, count)
-        )
-        valid = jnp.concatenate([earlier, among_new], axis=-1)
+        count = tokens.shape[1]
+        positions = cache.lengths[:, None] + jnp.arange(count)[None]
+        valid = None
+        if cache.kept is not None:
+            valid = _seen_by_new(cache.lengths, cache.kept.keys.shape[2], count)
         sight = Sight(self._rotation(tokens, positions), None, valid)
         x, new = self._through(tokens, positions, sight, None, cache.kept)
         kept = jax.tree.map(lambda old, new: _write(old, new, cache), cache.kept, new)
@@ -140,6 +137,18 @@ class Transformer(nn.Module):
             x = dropout(x, self.config.dropout, embedding_key)
         x, kept = self.blocks(x, all_layers(self.config, cached), sight, key)
         return self.final_norm(x), kept
+
+
+def _seen_by_new(
+    lengths: Int[Array, "B"], room: int, count: int
+) -> Bool[Array, "B T S"]:
+    """Which of a cache's `room` places and `count` new tokens each new one sees."""
+    batch = len(lengths)
+    filled = jnp.arange(room)[None, None] < lengths[:, None, None]
+    earlier = jnp.broadcast_to(filled, (batch, count, room))
+    among_new = jnp.tril(jnp.ones((count, count), bool))[None]
+    among_new = jnp.broadcast_to(among_new, (batch, count, count))
+    return jnp.concatenate([earlier, among_new], axis=-1)
 
 
 def _write(old: Array, new: Array, cache: Cache) -> Array:

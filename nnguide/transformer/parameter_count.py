@@ -102,13 +102,13 @@ def guide_table(config: TransformerConfig) -> tuple[Row, ...]:
     return tuple(row for row in untied if row.part in GUIDE_PARTS)
 
 
-def left_out(config: TransformerConfig) -> dict[Part, int]:
+def left_out(config: TransformerConfig) -> dict[str, int]:
     """What the guide's table leaves out; negative for what it counts though shared.
 
     The table's total plus these is `parameter_count(config)`.
     """
     sums = totals(every_parameter(config))
-    missing: dict[Part, int] = {
+    missing: dict[str, int] = {
         part: number for part, number in sums.items() if part not in GUIDE_PARTS
     }
     if config.tied:
@@ -121,9 +121,9 @@ def total(rows: Iterable[Row]) -> int:
     return sum(row.total for row in rows)
 
 
-def totals(rows: Iterable[Row]) -> dict[Part, int]:
+def totals(rows: Iterable[Row]) -> dict[str, int]:
     """Numbers in each part that has any, in the order of the rows."""
-    sums: dict[Part, int] = {}
+    sums: dict[str, int] = {}
     for row in rows:
         sums[row.part] = sums.get(row.part, 0) + row.total
     return sums

@@ -24,7 +24,7 @@ TOKENS = jnp.array([[3, 1, 4, 1, 5, 1, 2, 3]])
 
 @pytest.fixture(scope="module")
 def params() -> Any:
-    return unbox(initial_params(CONFIG, jax.random.key(0)))
+    return jax.jit(lambda key: unbox(initial_params(CONFIG, key)))(jax.random.key(0))
 
 
 @jax.jit

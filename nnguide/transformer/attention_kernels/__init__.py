@@ -1,7 +1,8 @@
 """Attention by the fastest kernel that can: one signature, one table, five kernels.
 
-`written_out` is the guide's attention and the reference; `xla` is JAX's own, `blockwise`
-is for CPUs, `cudnn` for NVIDIA GPUs and `splash` for TPUs. `table` says what each can do.
+`written_out` is the guide's attention and the reference; `xla` is JAX's own,
+`blockwise` is for CPUs, `cudnn` for NVIDIA GPUs and `splash` for TPUs; `table` says
+what each can do.
 """
 
 from collections.abc import Callable

@@ -7,6 +7,8 @@ product of matrices. The gradient of a block is written by hand (`block`); it ha
 forward-mode derivative (`jax.jvp`): take another kernel for that.
 """
 
+from typing import Any
+
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
@@ -59,7 +61,7 @@ def attend(
         rows = slice(start, min(start + block, queries))
         # At least one key, so that a block which sees none still has a shape.
         seen = slice(0, max(1, keys - queries + rows.stop) if causal else keys)
-        weighted_sums = attend_block(
+        weighted_sums: Any = attend_block(
             merged(query, rows),
             merged(key, seen),
             merged(value, seen),
@@ -73,11 +75,11 @@ def attend(
     return jnp.concatenate(done, axis=2).swapaxes(1, 2)
 
 
-def block_size(queries: int, dtype: jnp.dtype) -> int:
+def block_size(queries: int, dtype: Any) -> int:
     """How many queries make a block, as measured on two cores.
 
-    In float32 blocks of 64 are fastest up to 512 queries (of 256: 5.8 ms where 128 takes
-    6.9 to 8.0); the faster products of bfloat16 want larger ones.
+    In float32 blocks of 64 are fastest up to 512 queries (of 256: 5.8 ms where 128
+    takes 6.9 to 8.0); the faster products of bfloat16 want larger ones.
     """
     if queries <= 128:
         return queries

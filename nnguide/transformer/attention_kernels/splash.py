@@ -36,7 +36,7 @@ def attend(
     """What each query's token takes from the others; see `attention_kernels.attend`."""
     whole = functools.partial(_on_one_device, causal=causal, softcap=softcap)
     arrays = (query, key, value, *(segments or ()))
-    if specs := _partition(query.shape[0], key.shape[2]):
+    if specs := partition(query.shape[0], key.shape[2]):
         of_segments = (PartitionSpec(specs[0]),) * len(segments or ())
         whole = jax.shard_map(
             whole,
@@ -48,7 +48,7 @@ def attend(
     return blind_to_zero(whole(*arrays), shape, causal, segments)
 
 
-def _partition(rows: int, groups: int) -> PartitionSpec | None:
+def partition(rows: int, groups: int) -> PartitionSpec | None:
     """How the arrays (rows, tokens, heads, width) lie on the mesh around the call.
 
     None where there is nothing to split: no mesh, one device, or code that already runs
@@ -103,7 +103,7 @@ def _kernel(heads: int, shape: tuple[int, int], causal: bool, softcap: float) ->
         if causal
         else masks.FullMask(shape)
     )
-    block_q, block_kv = (_block(tokens) for tokens in shape)
+    block_q, block_kv = (block_size(tokens) for tokens in shape)
     return kernels.make_splash_mha(
         masks.MultiHeadMask([mask] * heads),
         block_sizes=kernels.BlockSizes(
@@ -121,6 +121,6 @@ def _kernel(heads: int, shape: tuple[int, int], causal: bool, softcap: float) ->
     )
 
 
-def _block(tokens: int) -> int:
+def block_size(tokens: int) -> int:
     """The largest block that divides the tokens."""
     return next(block for block in BLOCKS if tokens % block == 0)

@@ -141,12 +141,11 @@ def choose(
             )
         return announced(name, "asked for", False)
     order = FASTEST_FIRST.get(platform, EVERYWHERE)
-    passed_over = []
-    for kernel in order:
-        hindrance = cannot(kernel, *case, platform)
-        if hindrance is None:
-            break
-        passed_over.append(f"{kernel} cannot: {hindrance}")
+    hindrances = {kernel: cannot(kernel, *case, platform) for kernel in order}
+    kernel = next(each for each in order if hindrances[each] is None)
+    passed_over = [
+        f"{each} cannot: {hindrances[each]}" for each in order[: order.index(kernel)]
+    ]
     reason = "; ".join([f"auto on {platform}", *passed_over])
     left_fused_kernel = platform in ("gpu", "tpu") and kernel != order[0]
     return announced(kernel, reason, left_fused_kernel)

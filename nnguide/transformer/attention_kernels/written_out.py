@@ -72,7 +72,7 @@ def pattern(
       softcap: c > 0 squashes the scores to (-c, c) by c tanh(score / c); 0 does not.
     """
     scores_BHTS = scores(query, key, softcap)
-    allowed = allowed_pairs(scores_BHTS.shape[2:], causal, segments, valid)
+    allowed = allowed_pairs((query.shape[1], key.shape[1]), causal, segments, valid)
     if allowed is None:
         return jax.nn.softmax(scores_BHTS)
     allowed = jnp.broadcast_to(allowed[:, None], scores_BHTS.shape)

@@ -4,7 +4,6 @@ It keeps all T x S scores in memory, and has neither a soft cap nor dropout.
 """
 
 import jax
-import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
 from nnguide.array_types import Array
