@@ -23,6 +23,7 @@ from nnguide.data.batches import (
 from nnguide.data.host import Loader, through_grain
 from nnguide.data.token_files import map_tokens
 from nnguide.tokenizer import files
+from nnguide.tokenizer.byte_pairs import BytePairs, gpt2_folder
 from nnguide.tokenizer.byte_values import Bytes
 from nnguide.tokenizer.characters import Characters
 from nnguide.tokenizer.protocol import Tokenizer
@@ -36,12 +37,16 @@ class TextConfig:
 
     Attributes:
       dataset: pydocs (the language reference that Python carries), tiny_shakespeare,
-        text:PATH (UTF-8), or tokens:PATH (uint16 ids, nanoGPT's or llm.c's layout).
-      tokenizer: characters (of this text; what texts take by default), bytes, or the
-        path of a saved tokenizer.
+        text:PATH (UTF-8), or tokens:PATH (uint16 ids, nanoGPT's or llm.c's layout; a
+        file, or a folder of train.bin and val.bin).
+      tokenizer: characters (of this text; what texts take by default), bytes,
+        byte_pairs:SIZE (learned from the training part), gpt2 (of data_dir where it
+        holds vocab.json or encoder.json, else as installed), or the path of a saved
+        tokenizer.
       vocabulary: number of token ids of tokens:PATH where no tokenizer is given.
-      validation_fraction: the part at the end that is kept for validation.
-      data_dir: folder of tiny_shakespeare.txt or input.txt.
+      validation_fraction: the part at the end that is kept for validation, where the
+        data set does not come in two parts.
+      data_dir: folder of tiny_shakespeare.txt or input.txt, and of GPT-2's vocabulary.
       download: fetch tiny_shakespeare where it is missing, into data_dir or else the
         cache.
       loader: resident keeps the tokens on the device, grain sends each batch there.
@@ -82,6 +87,8 @@ class TextSource:
       tokenizer: None where `tokens:PATH` came without one.
       vocabulary_size: number of token ids, V.
       origin: the text and where it was taken from, for people.
+      validation_bytes: length of the validation part's text in UTF-8, for bits per
+        byte; None where no tokenizer says which text the tokens are.
       characters: length of the text; None for a file of tokens.
       sha256: of the text in UTF-8; None for a file of tokens.
     """
@@ -91,6 +98,7 @@ class TextSource:
     tokenizer: Tokenizer | None
     vocabulary_size: int
     origin: str
+    validation_bytes: int | None = None
     characters: int | None = None
     sha256: str | None = None
 
@@ -110,8 +118,8 @@ def load_text(config: TextConfig) -> TextSource:
     text, origin = _read(config)
     if not text:
         raise InputError(f"{origin}: the text is empty; give one with characters")
-    tokenizer = _tokenizer(config, text)
     cut = int(len(text) * (1 - config.validation_fraction))
+    tokenizer = _tokenizer(config, text, text[:cut])
     dtype = np.uint16 if tokenizer.vocabulary_size <= 2**16 else np.int32
     digest = hashlib.sha256(text.encode()).hexdigest()
     logging.info("data: %s, %d characters, sha256 %s", origin, len(text), digest)
@@ -121,6 +129,7 @@ def load_text(config: TextConfig) -> TextSource:
         tokenizer=tokenizer,
         vocabulary_size=tokenizer.vocabulary_size,
         origin=origin,
+        validation_bytes=len(text[cut:].encode()),
         characters=len(text),
         sha256=digest,
     )
@@ -128,30 +137,66 @@ def load_text(config: TextConfig) -> TextSource:
 
 def _load_tokens(config: TextConfig) -> TextSource:
     path = Path(config.dataset.removeprefix("tokens:")).expanduser()
-    tokenizer = _tokenizer(config, None) if config.tokenizer else None
+    tokenizer = _tokenizer(config, None, None) if config.tokenizer else None
     size = tokenizer.vocabulary_size if tokenizer else config.vocabulary
     if size is None:
         raise InputError(
             f"{config.dataset}: the ids do not say how many there can be; give the "
             "tokenizer they were made with, or the vocabulary (50257 for GPT-2)"
         )
-    tokens = map_tokens(path, size)
-    cut = int(len(tokens) * (1 - config.validation_fraction))
-    return TextSource(tokens[:cut], tokens[cut:], tokenizer, size, config.dataset)
+    if path.is_dir():
+        train = map_tokens(path / "train.bin", size)
+        validation = map_tokens(path / "val.bin", size)
+    else:
+        tokens = map_tokens(path, size)
+        cut = int(len(tokens) * (1 - config.validation_fraction))
+        train, validation = tokens[:cut], tokens[cut:]
+    count = _count_bytes(tokenizer, validation) if tokenizer else None
+    return TextSource(train, validation, tokenizer, size, config.dataset, count)
 
 
-def _tokenizer(config: TextConfig, text: str | None) -> Tokenizer:
+def _count_bytes(tokenizer: Tokenizer, tokens: Tokens) -> int:
+    """The length of the tokens' text in UTF-8, without writing it out."""
+    size = tokenizer.vocabulary_size
+    lengths = np.array([len(tokenizer.token_bytes(token)) for token in range(size)])
+    return int(lengths @ np.bincount(tokens, minlength=size))
+
+
+def _tokenizer(config: TextConfig, text: str | None, train: str | None) -> Tokenizer:
+    """The tokenizer asked for; text and its training part are None for token files."""
     name = config.tokenizer or "characters"
     if name == "bytes":
         return Bytes()
+    if name == "gpt2":
+        return _gpt2(config)
     if name == "characters" and text is not None:
         return Characters.of(text)
+    if name.startswith("byte_pairs:") and train is not None:
+        return BytePairs.train(train, _size(name))
     if not Path(name).expanduser().is_file():
         raise InputError(
-            f"tokenizer {name!r}: known are bytes, characters (for texts) and the path "
-            "of a tokenizer that a run saved"
+            f"tokenizer {name!r}: known are bytes, gpt2, for texts characters and "
+            "byte_pairs:SIZE, and the path of a tokenizer that a run saved"
         )
     return files.load(Path(name).expanduser())
+
+
+def _gpt2(config: TextConfig) -> BytePairs:
+    if config.data_dir is not None:
+        folder = Path(config.data_dir).expanduser()
+        if any((folder / name).is_file() for name in ("vocab.json", "encoder.json")):
+            return BytePairs.gpt2(folder)
+    return BytePairs.gpt2(gpt2_folder())
+
+
+def _size(name: str) -> int:
+    digits = name.removeprefix("byte_pairs:")
+    if not digits.isascii() or not digits.isdigit():
+        raise InputError(
+            f"tokenizer {name!r}: SIZE is the number of tokens, for instance "
+            "byte_pairs:1024"
+        )
+    return int(digits)
 
 
 def _read(config: TextConfig) -> tuple[str, str]:

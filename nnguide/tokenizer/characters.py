@@ -69,6 +69,22 @@ class Characters:
             )
         return "".join(self.alphabet[place] for place in places)
 
+    def token_bytes(self, token: SupportsIndex) -> bytes:
+        """The bytes of a token's character in UTF-8.
+
+        Raises:
+          InputError: the id lies outside the alphabet.
+        """
+        return self.decode([token]).encode(errors="surrogatepass")
+
+    def token_text(self, token: SupportsIndex) -> str:
+        """A token's character.
+
+        Raises:
+          InputError: the id lies outside the alphabet.
+        """
+        return self.decode([token])
+
 
 def _code_points(text: str) -> UInt32[np.ndarray, "T"]:
     return np.frombuffer(text.encode("utf-32-le", "surrogatepass"), "<u4")

@@ -7,11 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from nnguide.config import InputError
+from nnguide.tokenizer.byte_pairs import BytePairs
 from nnguide.tokenizer.byte_values import Bytes
 from nnguide.tokenizer.characters import Characters
 from nnguide.tokenizer.protocol import Tokenizer
+from nnguide.tokenizer.words import Words
 
-_KINDS: dict[str, Any] = {"bytes": Bytes, "characters": Characters}
+_KINDS: dict[str, Any] = {
+    "bytes": Bytes,
+    "byte_pairs": BytePairs,
+    "characters": Characters,
+    "words": Words,
+}
 
 
 def save(tokenizer: Tokenizer, path: Path) -> None:
@@ -33,7 +40,8 @@ def load(path: Path) -> Tokenizer:
         fields = json.loads(path.read_text())
         return _KINDS[fields.pop("kind")](**fields)
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise InputError(
-            f"{path}: holds no tokenizer ({type(error).__name__}: {error}); give the "
-            f"path of one saved by a run, of the kinds {', '.join(_KINDS)}"
+            f"{path}: holds no tokenizer ({reason}); give the path of one saved by a "
+            f"run, of the kinds {', '.join(_KINDS)}"
         ) from error

@@ -14,6 +14,7 @@ from nnguide.config import InputError, digest
 from nnguide.data import download
 from nnguide.data.download import Remote
 from nnguide.data.text import TextConfig, load_text, text_batches, text_evaluation
+from nnguide.tokenizer.byte_pairs import BytePairs
 from nnguide.tokenizer.byte_values import Bytes
 from nnguide.tokenizer.characters import Characters
 from nnguide.tokenizer.files import save
@@ -152,6 +153,65 @@ def test_tokens_come_with_a_vocabulary_or_a_tokenizer(tmp_path):
     assert len(with_one.tokenizer.decode(with_one.train)) == 900
 
 
+def test_byte_pairs_are_learned_from_the_training_part_alone(tmp_path):
+    text = "the king and the queen. " * 100 + "zzzzzzzz" * 40
+    name = text_file(tmp_path, text.encode())
+    config = TextConfig(name, tokenizer="byte_pairs:270", validation_fraction=0.2)
+    source = load_text(config)
+    cut = int(len(text) * 0.8)
+    assert source.tokenizer == BytePairs.train(text[:cut], 270)
+    assert source.tokenizer != BytePairs.train(text, 270)
+    assert source.vocabulary_size == 270
+    assert source.tokenizer
+    assert source.tokenizer.decode(source.train) == text[:cut]
+    assert source.tokenizer.decode(source.validation) == text[cut:]
+    assert len(source.train) < cut / 2
+    assert source.train.dtype == np.uint16
+
+
+def test_gpt2_is_read_as_installed_or_from_its_folder(tmp_path):
+    name = text_file(tmp_path)
+    installed = load_text(TextConfig(name, tokenizer="gpt2"))
+    assert installed.vocabulary_size == 50_257
+    assert installed.tokenizer
+    assert (
+        installed.tokenizer.decode(installed.validation) == TEXT[len(TEXT) * 9 // 10 :]
+    )
+    nothing = TextConfig(name, tokenizer="gpt2", data_dir=str(tmp_path))
+    assert load_text(nothing).tokenizer == installed.tokenizer
+    (tmp_path / "vocab.json").write_text("{}")
+    assert "0 entries" in refusal(name, tokenizer="gpt2", data_dir=str(tmp_path))
+
+
+def test_the_validation_bytes_are_counted(tmp_path):
+    name = text_file(tmp_path)
+    wanted = len(TEXT[len(TEXT) * 9 // 10 :].encode())
+    assert wanted > len(TEXT) - len(TEXT) * 9 // 10
+    for tokenizer in ("characters", "bytes", "byte_pairs:280", "gpt2"):
+        source = load_text(TextConfig(name, tokenizer=tokenizer))
+        assert source.validation_bytes == wanted
+        assert source.tokenizer
+        save(source.tokenizer, tmp_path / "tokenizer.json")
+        for part, tokens in (("train", source.train), ("val", source.validation)):
+            (tmp_path / f"{part}.bin").write_bytes(tokens.astype("<u2").tobytes())
+        both = TextConfig(f"tokens:{tmp_path}", str(tmp_path / "tokenizer.json"))
+        assert load_text(both).validation_bytes == wanted
+
+
+def test_a_folder_of_tokens_comes_in_its_two_parts(tmp_path):
+    name = f"tokens:{tmp_path}"
+    assert "train.bin: cannot be read" in refusal(name, vocabulary=611)
+    (tmp_path / "train.bin").write_bytes(TOKENS.tobytes())
+    assert "val.bin: cannot be read" in refusal(name, vocabulary=611)
+    (tmp_path / "val.bin").write_bytes(TOKENS[:200].tobytes())
+    source = load_text(TextConfig(name, vocabulary=611))
+    assert np.array_equal(source.train, TOKENS)
+    assert np.array_equal(source.validation, TOKENS[:200])
+    assert source.validation_bytes is None
+    (tmp_path / "val.bin").write_bytes(TOKENS.tobytes()[:-1])
+    assert "val.bin: 1,999 bytes do not hold" in refusal(name, vocabulary=611)
+
+
 def refusal(*config, **named):
     with pytest.raises(InputError, match=r"^[^\n]+$") as caught:
         load_text(TextConfig(*config, **named))
@@ -165,6 +225,9 @@ def test_what_does_not_go_together_is_refused(tmp_path):
     assert "past a vocabulary of 256" in refusal(name, tokenizer="bytes")
     assert "past a vocabulary of 610" in refusal(name, vocabulary=610)
     assert "tokenizer 'characters'" in refusal(name, tokenizer="characters")
+    assert "tokenizer 'byte_pairs:300'" in refusal(name, tokenizer="byte_pairs:300")
+    assert "SIZE is the number" in refusal(tokenizer="byte_pairs:many")
+    assert "256 or more" in refusal(tokenizer="byte_pairs:9")
     assert "tokenizer 'wordz': known are" in refusal(tokenizer="wordz")
     assert "goes with tokens:PATH" in refusal("pydocs", vocabulary=100)
     assert "goes with tokens:PATH" in refusal(name, tokenizer="bytes", vocabulary=9)

@@ -38,6 +38,14 @@ def test_every_character_of_the_alphabet_has_its_own_number():
     assert numbers.dtype == np.int32
 
 
+def test_a_token_is_its_character():
+    tokenizer = Characters.of("aΩ")
+    assert [tokenizer.token_text(token) for token in (0, 1)] == ["a", "Ω"]
+    assert [tokenizer.token_bytes(token) for token in (0, 1)] == [b"a", b"\xce\xa9"]
+    with pytest.raises(InputError, match="token 2"):
+        tokenizer.token_text(2)
+
+
 @pytest.mark.parametrize("stranger", ["!", "é", "\U0001f600", "A"])
 def test_an_unknown_character_is_named_with_its_place(stranger):
     tokenizer = Characters.of("abc")

@@ -5,14 +5,23 @@ import json
 import pytest
 
 from nnguide.config import InputError
+from nnguide.tokenizer.byte_pairs import BytePairs
 from nnguide.tokenizer.byte_values import Bytes
 from nnguide.tokenizer.characters import Characters
 from nnguide.tokenizer.files import load, save
+from nnguide.tokenizer.words import Words
 
 
 @pytest.mark.smoke
 @pytest.mark.parametrize(
-    "tokenizer", [Bytes(), Characters.of('a "b"\n\u2013Ω\U0001f600\0\ud800')]
+    "tokenizer",
+    [
+        Bytes(),
+        Characters.of('a "b"\n\u2013Ω\U0001f600\0\ud800'),
+        Words.of('to be or "not"'),
+        BytePairs("a b\n\u0120 ab", end_of_text=True),
+        BytePairs(""),
+    ],
 )
 def test_what_is_saved_is_loaded(tmp_path, tokenizer):
     path = tmp_path / "tokenizer.json"
@@ -29,7 +38,12 @@ def test_what_is_saved_is_loaded(tmp_path, tokenizer):
         "\x80",
         "[]",
         "{}",
+        '{"kind": "sentences"}',
         '{"kind": "words"}',
+        '{"kind": "words", "words": "a a"}',
+        '{"kind": "words", "words": 7}',
+        '{"kind": "byte_pairs", "merges": "ab c"}',
+        '{"kind": "byte_pairs", "merges": 7}',
         '{"kind": "characters"}',
         '{"kind": "characters", "alphabet": "ba"}',
         '{"kind": "bytes", "alphabet": "ab"}',
@@ -38,7 +52,9 @@ def test_what_is_saved_is_loaded(tmp_path, tokenizer):
 def test_anything_else_is_refused_in_one_line(tmp_path, content):
     path = tmp_path / "tokenizer.json"
     path.write_text(content, "latin-1")
-    with pytest.raises(InputError, match=r"^[^\n]*tokenizer\.json: [^\n]*characters$"):
+    with pytest.raises(
+        InputError, match=r"^[^\n]*tokenizer\.json: [^\n]*characters, words$"
+    ):
         load(path)
 
 

@@ -1,0 +1,1 @@
+"""The studies of part 6: one file each."""
