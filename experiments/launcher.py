@@ -121,6 +121,17 @@ def keep_compiled_programs() -> None:
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
+def workdir_of(experiment: str, config: Common) -> Path:
+    """Where the run of this config lives, be it there or not.
+
+    Args:
+      experiment: the launcher's name.
+      config: its config.
+    """
+    default = Path("runs") / experiment / digest(config)
+    return Path(config.workdir).expanduser() if config.workdir else default
+
+
 def open_workdir(experiment: str, config: Common) -> Path:
     """Makes or finds the run's folder and writes config.json into it.
 
@@ -135,8 +146,7 @@ def open_workdir(experiment: str, config: Common) -> Path:
       InputError: the folder holds a run of another config, or something else, or
         cannot be written.
     """
-    default = Path("runs") / experiment / digest(config)
-    workdir = Path(config.workdir).expanduser() if config.workdir else default
+    workdir = workdir_of(experiment, config)
     record = workdir / "config.json"
     if config.restart and record.exists():
         _move_aside(workdir.resolve())

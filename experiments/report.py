@@ -49,7 +49,8 @@ def print_results(results: Results) -> None:
         )
     width = None if sys.stdout.isatty() else 120
     console = Console(width=width)
-    console.print(table)
+    if results.claims:
+        console.print(table)
     for claim in results.claims:
         if claim.verdict == "caveat" and claim.caveat:
             console.print(f"caveat  {claim.statement}: {claim.caveat.says}")

@@ -1,0 +1,236 @@
+"""Part 5, "Large language models explained briefly": a GPT that predicts what is next.
+
+`--stage=pretrain` trains it and measures what the guide says: how far it gets beyond
+counting, what temperature does, how a chat is a document, how long a human would read
+and how long one sum a nanosecond would take. `--stage=sample`, `chat` and `evaluate`
+use the model that the same command with `--stage=pretrain` left.
+"""
+
+import dataclasses
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Literal
+
+from experiments import launcher
+from experiments.part5 import (
+    chat,
+    evaluate,
+    ladder,
+    next_words,
+    sample,
+    scale,
+    temperature,
+    training_run,
+)
+from experiments.part5.setting import (
+    Model,
+    Setting,
+    Speaker,
+    Trained,
+    fitted,
+    read_text,
+)
+from experiments.part5.temperature import Config as TemperatureConfig
+from experiments.report import Plan
+from nnguide import training
+from nnguide.config import InputError, leaves, run_only, ungrouped
+from nnguide.data.text import TextConfig
+from nnguide.language.chat import ChatTemplate
+from nnguide.language.sampling import SamplingConfig
+from nnguide.parallel import ParallelConfig
+from nnguide.plots import style
+from nnguide.results import Claim, Results
+from nnguide.training import OptimizerConfig
+from nnguide.transformer.config import Execution, TransformerConfig
+
+NAME = "part5_language_model"
+Stage = Literal["pretrain", "sample", "chat", "evaluate"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(launcher.Common):
+    """Part 5's choices.
+
+    Attributes:
+      stage: pretrain trains, measures and draws; the others use what it trained.
+      data: the text.
+      model: the transformer; its vocabulary is the tokenizer's where it is 0, and
+        padded where it is larger.
+      execution: how it is computed.
+      optimizer: nanoGPT's AdamW for small texts.
+      batch_size: windows of text a step.
+      train: how long; its seed draws the batches too.
+      sampling: how stage=sample and stage=chat draw.
+      prompt: a text to go on with; more are given with prompts.
+      prompts: texts to go on with, separated by commas.
+      samples: continuations of each prompt.
+      new_tokens: how many tokens a continuation or an answer has at most.
+      chat: the document that a conversation is.
+      temperature: how its effect is measured.
+    """
+
+    stage: Stage = run_only("pretrain")
+    data: TextConfig = ungrouped(TextConfig())
+    model: TransformerConfig = TransformerConfig(
+        vocabulary=0,
+        context=64,
+        layers=4,
+        embedding=128,
+        heads=4,
+        activation="gelu_exact",
+        biases=False,
+        dropout=0.0,
+    )
+    execution: Execution = ungrouped(Execution())
+    optimizer: OptimizerConfig = OptimizerConfig(
+        "adamw",
+        rate=1e-3,
+        schedule="cosine",
+        warmup_steps=100,
+        final_share=0.1,
+        beta2=0.99,
+        weight_decay=0.1,
+        clip=1.0,
+    )
+    batch_size: int = 12
+    train: training.Config = training.Config(
+        steps=2000,
+        steps_per_call=50,
+        log_every=50,
+        evaluate_every=250,
+        save_every=500,
+        parallel=ParallelConfig(devices=1),  # a batch of 12 is no work for several
+    )
+    sampling: SamplingConfig = run_only(SamplingConfig())
+    prompt: str | None = run_only(None)
+    prompts: tuple[str, ...] = run_only(())
+    samples: int = run_only(1)
+    new_tokens: int = run_only(300)
+    chat: ChatTemplate = run_only(ChatTemplate())
+    temperature: TemperatureConfig = run_only(TemperatureConfig())
+
+    def __post_init__(self) -> None:
+        for name in ("batch_size", "samples", "new_tokens"):
+            if getattr(self, name) < 1:
+                raise InputError(f"--{name}={getattr(self, name)}: give 1 or more.")
+
+
+# The trainings whose results are known, by what sets them apart from the default.
+_SHAKESPEARE = {"dataset": "tiny_shakespeare"}
+_WIDER = {"model.layers": 6, "model.heads": 6, "model.embedding": 384}
+_LONGER = {"model.context": 256, "batch_size": 64, "train.steps": 5000}
+RECIPES: dict[str, dict[str, Any]] = {
+    "default": {},
+    "nanogpt_cpu": _SHAKESPEARE,
+    "nanogpt_gpu": {**_SHAKESPEARE, **_WIDER, **_LONGER, "model.dropout": 0.2},
+}
+
+
+def recipe_of(config: Config) -> str:
+    """Which of `RECIPES` this is, whatever the seed; "" for none."""
+    asked, default = (
+        dict(leaves(each, learned_only=True)) for each in (config, Config())
+    )
+    asked["train.seed"] = default["train.seed"]
+    other = {name: asked[name] for name in default if asked[name] != default[name]}
+    return next((name for name, fields in RECIPES.items() if fields == other), "")
+
+
+def _setting(config: Config, workdir: Path) -> Setting:
+    text = read_text(config.data, config.model)
+    return Setting(
+        config.data,
+        text,
+        fitted(config.model, config.execution, text.vocabulary_size),
+        config.train.seed,
+        workdir,
+        config.figures.theme,
+        recipe_of(config),
+    )
+
+
+def plan(config: Config) -> Plan:
+    """The training."""
+    setting = _setting(config, Path())
+    return Plan(
+        training_run.task_of(setting.model.countable()),
+        training.make_optimizer(config.optimizer, config.train.steps),
+        training_run.batches(setting, config.batch_size),
+    )
+
+
+def run(config: Config) -> Results:
+    """Trains, measures and draws; or samples, chats, evaluates."""
+    started = time.monotonic()
+    if config.stage == "pretrain":
+        return _pretrain(config, started)
+    if config.restart:
+        raise InputError(
+            f"--restart: --stage={config.stage} uses a trained model; train anew with "
+            "--stage=pretrain."
+        )
+    workdir = launcher.workdir_of(NAME, config)
+    training_run.require_run(workdir)
+    launcher.open_workdir(NAME, config)
+    claims = _use(config, workdir)
+    # results.json stays the training's.
+    fields, wall = dict(leaves(config)), time.monotonic() - started
+    return Results(NAME, fields, tuple(claims), (), wall, workdir)
+
+
+def _use(config: Config, workdir: Path) -> list[Claim]:
+    """The stages that come after the training."""
+    if config.stage == "evaluate":
+        setting = _setting(config, workdir)
+        training_run.check_tokenizer(setting)
+        trained = _restore(config, setting.model, workdir)
+        return evaluate.report(setting, trained)
+    tokenizer = training_run.saved_tokenizer(workdir)
+    model = fitted(config.model, config.execution, tokenizer.vocabulary_size)
+    params = _restore(config, model, workdir).params
+    speaker = Speaker(model, params, tokenizer)
+    talk = sample.Config(config.sampling, config.samples, config.new_tokens)
+    if config.stage == "chat":
+        chat.talk(speaker, config.chat, talk, config.train.seed)
+    else:
+        prompts = (*config.prompts, *([] if config.prompt is None else [config.prompt]))
+        sample.write(speaker, talk, prompts, config.train.seed)
+    return []
+
+
+def _restore(config: Config, model: Model, workdir: Path) -> Trained:
+    return training_run.restore(model, config.optimizer, config.train, workdir)
+
+
+def _pretrain(config: Config, started: float) -> Results:
+    style.require_matplotlib()
+    setting = _setting(config, launcher.workdir_of(NAME, config))
+    launcher.open_workdir(NAME, config)
+    trained = training_run.train(
+        setting, config.optimizer, config.train, config.batch_size
+    )
+    claims = evaluate.claims(setting, evaluate.last_score(trained))
+    figures: list[str] = []
+    for measured, drawn in _studies(config, setting, trained):
+        claims += measured
+        figures += drawn
+    return launcher.finish(NAME, config, setting.workdir, claims, figures, started)
+
+
+def _studies(
+    config: Config, setting: Setting, trained: Trained
+) -> Iterator[tuple[list[Claim], list[str]]]:
+    """In the guide's order; what writes text needs a tokenizer."""
+    yield ladder.study(setting, trained)
+    if setting.text.tokenizer is not None:
+        speaker = Speaker(setting.model, trained.params, setting.text.tokenizer)
+        yield next_words.study(setting, speaker, trained)
+        yield temperature.study(config.temperature, setting, speaker)
+        if chat.can_chat(speaker, config.chat):
+            yield chat.study(setting, speaker, config.chat)
+    yield scale.study(setting, config.optimizer, config.train.steps, config.batch_size)
+
+
+if __name__ == "__main__":
+    launcher.main(run, Config(), plan)

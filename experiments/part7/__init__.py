@@ -1,0 +1,1 @@
+"""The studies of part 7, one file each."""
