@@ -191,8 +191,8 @@ def study(
 
 
 # Where the guide's words hold, and where we land.
-_LOOPS: tuple[Band, Band] = ((0.5, 1), (0.5, 1))
-_SENSE: tuple[Band, Band] = ((0.5, 1), (0.6, 0.95))
+_LOOPS: tuple[Band, Band] = ((0.5, 1), (0.3, 1))
+_SENSE: tuple[Band, Band] = ((0.5, 1), (0.52, 0.8))
 _NONSENSE: tuple[Band, Band] = ((0, 0.5), (0, 0.1))
 _TOLD = (0.8, 5.0)  # temperatures
 _Row = tuple[float, str, str, float, Band, Band, str]
@@ -202,7 +202,7 @@ def _claims(
     config: Config, setting: Setting, judged: dict[float, Judged], surprises: np.ndarray
 ) -> list[Claim]:
     source = "3Blue1Brown, Transformers, the tech behind LLMs"
-    scored = bool(setting.recipe) and config == Config()
+    scored = setting.recipe in ("default", "nanogpt_cpu") and config == Config()
     needs = "the default recipe or part5_nanogpt_cpu, and the default sweep"
     warm = surprises[np.array(config.values) >= 0.5]  # loops surprise less and less
     rises = float(np.mean(np.diff(warm) > 0)) if len(warm) > 1 else 1.0

@@ -13,6 +13,7 @@ from jaxtyping import Float
 from experiments.part7 import mask
 from experiments.part7.setting import Setting, check
 from nnguide.array_types import Array, Params
+from nnguide.config import InputError
 from nnguide.language import next_token
 from nnguide.plots import head_ablation as pictures
 from nnguide.plots import style
@@ -83,6 +84,11 @@ def study(
     shape = mask.model(setting)
     params = mask.train_gpt(training, setting)
     windows = mask.windows_of(mask.heldout(training, setting))
+    if config.parts > len(windows):
+        raise InputError(
+            f"--ablation.parts={config.parts}: the judged text has {len(windows)} "
+            "windows (--mask.windows); give as many at most."
+        )
     measured = losses(
         shape, params, removals(shape.layers, shape.heads), windows, config.parts
     )
@@ -111,7 +117,7 @@ def _claims(
     rows = (
         (
             "median_head", "most heads matter little", median / every,
-            (0, 0.1), (0, equal), "half of the heads are worth less than an equal share",
+            (0, 0.1), (0, equal), "half of them are worth less than an equal share",
             all_heads,
         ),
         (

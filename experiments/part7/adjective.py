@@ -36,8 +36,8 @@ _FIRST_ANSWER = _FIRST_FILLER + FILLERS
 MODEL = TransformerConfig(
     vocabulary=_FIRST_ANSWER + ADJECTIVE_COUNT * NOUN_COUNT,
     context=LENGTH, layers=1, embedding=64, heads=1, blocks="attention", dropout=0.0,
-    # From GPT-2's 0.02 the head keeps a quarter of its weight on the noun itself, which
-    # costs it nothing; what starts smaller must learn more.
+    # Chosen for a sharp head: from GPT-2's 0.02 the answers are as right, but the noun
+    # gives its own adjective .76 of its weight and itself .2 (one seed each).
     initial_std=0.005,
 )  # fmt: skip
 ADAM = OptimizerConfig(name="adamw", rate=5e-3, schedule="cosine")
@@ -220,7 +220,7 @@ def _claims_learned(config: Config, learned: Learned) -> list[Claim]:
         Claim(
             f"7.adjective_{name}", statement, measured, band, band,
             source + "a causal check, pattern unchanged" if "flips" in name
-            else source + "a head that does what the hand-built one does",
+            else source + "first weights of std .005; from .02 it is .76 and .21",
             unit=unit, needs="the default steps",
             scored=config.steps >= default.steps,
         )

@@ -39,7 +39,7 @@ from nnguide.config import InputError
 from nnguide.language import next_token
 from nnguide.plots import induction as pictures
 from nnguide.plots import style
-from nnguide.results import Claim
+from nnguide.results import Band, Claim
 from nnguide.training import OptimizerConfig, Task
 
 BATCH = 32
@@ -193,6 +193,85 @@ def _draw(
     ]  # fmt: skip
 
 
+_OLSSON = "Olsson et al. 2022; "
+# name, statement, where it holds, where a correct implementation lands, source, unit
+_CLAIMS: tuple[tuple[str, str, Band, Band, str, str], ...] = (
+    (
+        "one_layer",
+        "one layer cannot copy what came after the last time",
+        (0, 0.2), (0.05, 0.2),
+        _OLSSON + "13% after 6,000 steps of the same set-up", "accuracy",
+    ),
+    (
+        "two_layers",
+        "two layers copy what came after the last time",
+        (0.99, 1), (0.99, 1),
+        _OLSSON + "100% in one run of the same set-up", "accuracy",
+    ),
+    (
+        "cliff",
+        "two layers learn to copy all at once",
+        (0.5, 1), (0.5, 1),
+        _OLSSON + "phase change", "largest rise of accuracy in 100 steps",
+    ),
+    (
+        "fixed_length",
+        "copying 32 random tokens, the popular task, takes two layers",
+        (0, 0.2), (0.98, 1),
+        "the popular task; 100% in one run of the same set-up: one layer looks 31 "
+        "places back", "accuracy of one layer",
+    ),
+    (
+        "shortcut_score",
+        "only an induction head has a high induction score",
+        (0, 0.2), (0.9, 1),
+        "0.97 in one run of the same set-up", "score of one layer, fixed length",
+    ),
+    (
+        "shortcut_elsewhere",
+        "what has a high induction score copies whatever repeats",
+        (0.9, 1), (0, 0.2),
+        "a place is right for one period only",
+        "accuracy of the same layer on random periods",
+    ),
+    (
+        "score",
+        "the second layer has induction heads",
+        (0.5, 1), (0.85, 1),
+        _OLSSON + "about 1 in one run of the same set-up",
+        "attention to what came after all earlier occurrences",
+    ),
+    (
+        "score_latest",
+        "induction heads look at the most recent occurrence",
+        (0.5, 1), (0.5, 0.7),
+        "0.58 to 0.62 in one run of the same set-up: earlier occurrences share",
+        "attention to what came after the most recent one",
+    ),
+    (
+        "token_before",
+        "the first layer has heads that look at the token before",
+        (0.5, 1), (0.5, 1),
+        _OLSSON + "previous-token heads",
+        "attention in the first period",
+    ),
+    (
+        "without_heads",
+        "without its previous-token heads, two layers are no better than one",
+        (1, None), (0.8, None),
+        _OLSSON + "ablation of previous-token heads",
+        "loss over that of one layer",
+    ),
+    (
+        "without_one_head",
+        "one previous-token head carries the copying",
+        (0.5, None), (0, 0.5),
+        "Michel et al., arXiv 1905.10650: heads stand in for each other",
+        "share of the way back to one layer's loss",
+    ),
+)  # fmt: skip
+
+
 def _claims(
     config: Config, models: dict[Cell, Trained], losses: np.ndarray
 ) -> list[Claim]:
@@ -205,86 +284,23 @@ def _claims(
     later = np.searchsorted(steps, np.add(steps, 100), side="right") - 1
     jump = np.max(accuracy[later] - accuracy)
     one_layer = float(one.on["random_period"].loss)
-    source = "Olsson et al. 2022; "
-    rows = [
-        (
-            "one_layer",
-            "one layer cannot copy what came after the last time",
-            one.on["random_period"].accuracy, (0, 0.2), (0.05, 0.2),
-            source + "13% after 6,000 steps of the same set-up", "accuracy",
-        ),
-        (
-            "two_layers",
-            "two layers can",
-            copying.accuracy, (0.99, 1), (0.99, 1),
-            source + "100% in one run of the same set-up", "accuracy",
-        ),
-        (
-            "cliff",
-            "they learn it all at once",
-            jump, (0.5, 1), (0.5, 1),
-            source + "phase change", "largest rise of accuracy in 100 steps",
-        ),
-        (
-            "fixed_length",
-            "copying 32 random tokens takes two layers as well",
-            there.accuracy, (0, 0.2), (0.98, 1),
-            "the popular task; 100% in one run of the same set-up: one layer looks 31 "
-            "places back", "accuracy of one layer",
-        ),
-        (
-            "shortcut_score",
-            "only an induction head has a high induction score",
-            there.induction.max(), (0, 0.2), (0.9, 1),
-            "0.97 in one run of the same set-up", "score of one layer, fixed length",
-        ),
-        (
-            "shortcut_elsewhere",
-            "what reaches that score copies whatever repeats",
-            short.on["random_period"].accuracy, (0.9, 1), (0, 0.2),
-            "a place is right for one period only",
-            "accuracy of the same layer on random periods",
-        ),
-        (
-            "score",
-            "the second layer has induction heads",
-            copying.induction[1].max(), (0.5, 1), (0.85, 1),
-            source + "about 1 in one run of the same set-up",
-            "attention to what came after all earlier occurrences",
-        ),
-        (
-            "score_latest",
-            "they look at the most recent occurrence",
-            copying.latest[1].max(), (0.5, 1), (0.5, 0.7),
-            "0.58 to 0.62 in one run of the same set-up: earlier occurrences share",
-            "attention to what came after the most recent one",
-        ),
-        (
-            "token_before",
-            "the first layer has heads that look at the token before",
-            copying.before[0].max(), (0.5, 1), (0.5, 1),
-            source + "previous-token heads",
-            "attention in the first period",
-        ),
-        (
-            "without_heads",
-            "without those heads two layers are no better than one",
-            losses[-1] / one_layer, (1, None), (0.8, None),
-            source + "ablation of previous-token heads",
-            "loss over that of one layer",
-        ),
-        (
-            "without_one_head",
-            "one of them carries the copying",
-            (losses[1] - losses[0]) / (one_layer - losses[0]), (0.5, None), (0, 0.5),
-            "Michel et al., arXiv 1905.10650: heads stand in for each other",
-            "share of the way back to one layer's loss",
-        ),
-    ]  # fmt: skip
+    measured = {
+        "one_layer": one.on["random_period"].accuracy,
+        "two_layers": copying.accuracy,
+        "cliff": jump,
+        "fixed_length": there.accuracy,
+        "shortcut_score": there.induction.max(),
+        "shortcut_elsewhere": short.on["random_period"].accuracy,
+        "score": copying.induction[1].max(),
+        "score_latest": copying.latest[1].max(),
+        "token_before": copying.before[0].max(),
+        "without_heads": losses[-1] / one_layer,
+        "without_one_head": (losses[1] - losses[0]) / (one_layer - losses[0]),
+    }
     return [
         Claim(
-            f"7.induction_{name}", statement, float(measured), stated, expected, where,
-            unit=unit, needs="the default steps", scored=config == Config(),
+            f"7.induction_{name}", statement, float(measured[name]), stated, expected,
+            source, unit=unit, needs="the default steps", scored=config == Config(),
         )
-        for name, statement, measured, stated, expected, where, unit in rows
+        for name, statement, stated, expected, source, unit in _CLAIMS
     ]  # fmt: skip

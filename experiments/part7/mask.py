@@ -178,6 +178,11 @@ def heard_early(
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains with the mask and without, reads what both write, and draws it."""
     tokens = heldout(config, setting)
+    if PROMPT + config.new_tokens > len(tokens):
+        raise InputError(
+            f"--mask.new_tokens={config.new_tokens}: the judged text has "
+            f"{len(tokens):,} tokens; give {len(tokens) - PROMPT} at most."
+        )
     prompts = _prompts(config, tokens)
     draw_key, change_key = jax.random.split(jax.random.key(setting.seed))
     count, train_tokens = config.new_tokens, setting.text.train
@@ -255,10 +260,10 @@ def _claims(
         f"{config.rows} texts"
     )
     always = [
-        ("mask_exact", "with the mask no token changes what is said before it",
+        ("mask_exact", "with the mask no token changes what comes before it",
          heard[masked], (0, 0), (0, 0), guide + "exact: masked scores weigh 0",
          "of places before a changed token"),
-        ("without_mask_heard", "without it every token changes what is said before it",
+        ("without_mask_heard", "without the mask every token changes what comes before",
          heard[unmasked], (0.9, 1), (0.9, 1), guide + "all places see all others",
          "of places before a changed token"),
     ]  # fmt: skip
@@ -267,18 +272,18 @@ def _claims(
          losses[unmasked], (0, 0.2), (0, 0.2),
          guide + "only the last place of a window has nothing to copy",
          "nats a character, validation text"),
-        ("with_mask_loss", "with it the model learns more than pairs of characters",
+        ("with_mask_loss", "with the mask a GPT learns more than pairs of characters",
          losses[masked], (0, bigram_loss), (1.7, 2.15),
          f"a bigram model's loss on the same text, {bigram_loss:.2f}",
          "nats a character, validation text"),
-        ("without_mask_writing", "but they are missing where it has to write",
+        ("without_mask_writing", "without the mask a GPT is lost where it has to write",
          losses[WRITING], (bigram_loss, None), (4, 8),
          f"above a bigram model's loss on the same text, {bigram_loss:.2f}",
          "nats a character of which it sees only what came before"),
-        ("with_mask_samples", "it writes better than a bigram model",
+        ("with_mask_samples", "with the mask a GPT writes better than a bigram",
          against[masked], (None, 0), (None, 0), guide + "a bigram as the yardstick",
          judged),
-        ("without_mask_samples", "the one without the mask writes worse than a bigram",
+        ("without_mask_samples", "without the mask a GPT writes worse than a bigram",
          against[unmasked], (0, None), (0, None), guide + "a bigram as the yardstick",
          judged),
     ]  # fmt: skip

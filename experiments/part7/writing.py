@@ -56,10 +56,13 @@ def write_bigram(
     """
     random = np.random.Generator(np.random.Philox(seed))
     order = np.argsort(train, kind="stable")  # places, by the token that is there
-    first = np.searchsorted(train[order], np.arange(int(train.max()) + 2))
+    ids = np.arange(max(int(train.max()), int(prompts.max())) + 2)
+    first = np.searchsorted(train[order], ids)
     latest, written = prompts[:, -1], []
     for _ in range(count):
         low, high = first[latest], first[latest + 1]
+        new = low == high  # never seen in the text: any token may follow
+        low, high = np.where(new, 0, low), np.where(new, len(train), high)
         place = order[low + (random.random(len(latest)) * (high - low)).astype(int)]
         latest = train[(place + 1) % len(train)].astype(np.int32)
         written.append(latest)

@@ -37,7 +37,7 @@ def scores_and_pattern(
         strict=True,
     ):
         _draw_dots(axes, grid / largest, words)
-    title(panels[0], "Scores: which key answers which query")
+    title(panels[0], "Scores, over the largest: which key answers which query")
     title(panels[1], "Pattern: after mask and softmax, a column sums to 1")
     title(panels[2], "Added to the vector: what the adjectives' values bring")
     panels[0].set_ylabel("key of")

@@ -95,8 +95,9 @@ def _draw_senses(
         _draw_arrow(axes, end, colour)
         below = end[1] < 0.1
         label(
-            axes, end[0], end[1], words, color=colour, weight="bold", size=TICK, ha="center",
-            va="top" if below else "bottom", offset=(0, -14 if below else 14),
+            axes, end[0], end[1], words, color=colour, weight="bold", size=TICK,
+            ha="center", va="top" if below else "bottom",
+            offset=(0, -14 if below else 14),
         )  # fmt: skip
 
 

@@ -55,7 +55,8 @@ def draw_square(
         _draw_area(axes, (0.0, below, across, height), name, place[name], whole)
         below += height
     below = _draw_rows(axes, attention, place, (across, 0.0, side), columns=2)
-    _draw_rows(axes, tables, place, (across, below, side), columns=2)
+    columns = 2 if attention else 1  # alone, they may leave too little width for two
+    _draw_rows(axes, tables, place, (across, below, side), columns)
     axes.set_xlim(0, 1.001 * side)
     return side
 

@@ -86,8 +86,8 @@ def value_rank(
         f"Whole value maps would take {parameters[1] / parameters[0]:.0f} times the "
         f"parameters in GPT-3; in a small model they {verb} {abs(first - second):.3f} "
         "nats",
-        f"Means of {networks} networks of each kind after {steps[-1]} steps, "
-        f"bands from best to worst; a step with whole maps costs {flops_ratio:.2f} "
-        "times the FLOPs.",
+        f"Means of {networks} networks of each kind after {steps[-1]} steps "
+        f"at one rate, bands best to worst; a step with whole maps costs "
+        f"{flops_ratio:.2f} times the FLOPs.",
     )
     return drawing

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -65,7 +66,10 @@ def test_a_wrong_value_dies_with_flag_value_and_remedy(group, fields, says):
         group.Config(**fields)
 
 
-@pytest.mark.parametrize("name", MINE)
+@pytest.mark.parametrize(
+    "name",  # two trainings take their time to compile
+    [pytest.param(name, marks=[pytest.mark.slow] * (name == "mole")) for name in MINE],
+)
 def test_a_toy_study_claims_nothing_unexpected_and_draws(name, setting):
     group, config, pictures = MINE[name]
     claims, figures = group.study(config, setting)
@@ -171,12 +175,16 @@ def test_nouns_look_at_their_adjectives_and_nowhere_else():
 def test_the_own_values_along_the_pattern_change_nothing():
     params = unbox(initial_params(adjective.MODEL, jax.random.key(0)))
     tokens = shared.examples(adjective.sentence, 4, 0)["tokens"][:, :-1]
-    passed = trace(adjective.MODEL, params, tokens)
-    same = adjective.with_values(passed, params, tokens, tokens)
-    np.testing.assert_allclose(same, passed.logits, atol=1e-6)
-    other = tokens.at[:, 0].set((tokens[:, 0] + 1) % 40)
-    changed = adjective.with_values(passed, params, tokens, other)
-    assert float(abs(changed - passed.logits).max()) > 1e-6
+
+    @jax.jit
+    def logits(other: Any) -> Any:
+        passed = trace(adjective.MODEL, params, tokens)
+        return passed.logits, adjective.with_values(passed, params, tokens, other)
+
+    plain, same = logits(tokens)
+    np.testing.assert_allclose(same, plain, atol=1e-6)
+    _, changed = logits(tokens.at[:, 0].set((tokens[:, 0] + 1) % 40))
+    assert float(abs(changed - plain).max()) > 1e-6
 
 
 def test_every_sentence_has_two_pairs_and_asks_for_the_second():
@@ -226,28 +234,24 @@ def test_only_minus_infinity_before_the_softmax_hides_later_words():
 def test_a_whole_map_can_do_what_two_factors_do():
     """The factors' product put into the whole map gives the same logits."""
     config, tokens = value_rank.model(11), jnp.arange(10)[None] % 11
-    factored = value_rank.Reader(config, whole=False)
-    whole = value_rank.Reader(config, whole=True)
+
+    def logits(whole: bool, params: Any) -> Any:
+        return value_rank.Reader(config, whole).apply({"params": params}, tokens)
+
     params = unbox(value_rank.task(config, False).init(jax.random.key(0)))
     params["attention"]["value_up"]["kernel"] *= 30  # or nothing would be seen
     maps = jnp.asarray(value_rank.value_maps(params, False))
     kept = {name: params["attention"][name] for name in ("query", "key")}
     kernel = maps.swapaxes(0, 1).reshape(value_rank.WIDTH, -1)
     moved = {**params, "attention": {**kept, "value": {"kernel": kernel}}}
-    np.testing.assert_allclose(
-        whole.apply({"params": moved}, tokens),
-        factored.apply({"params": params}, tokens),
-        atol=1e-5,
-    )
+    wanted = logits(False, params)
+    np.testing.assert_allclose(logits(True, moved), wanted, atol=1e-5)
     np.testing.assert_allclose(value_rank.value_maps(moved, True), maps)
     ranks = np.linalg.matrix_rank(np.asarray(maps), tol=1e-6)
     assert ranks.tolist() == [16] * 4
     without = jax.tree.map(jnp.copy, moved)
     without["attention"]["value"]["kernel"] *= 0
-    changed = whole.apply({"params": without}, tokens)
-    assert not np.allclose(
-        changed, factored.apply({"params": params}, tokens), atol=1e-3
-    )
+    assert not np.allclose(logits(True, without), wanted, atol=1e-3)
 
 
 def test_a_text_too_short_to_judge_by_is_refused(setting):

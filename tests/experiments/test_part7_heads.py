@@ -1,5 +1,6 @@
 """Part 7's mask, head ablation and induction heads at toy size."""
 
+import dataclasses
 import itertools
 from typing import Any
 
@@ -119,6 +120,8 @@ def test_the_bigram_model_writes_only_pairs_it_has_seen():
     assert pairs == {(3, 1), (1, 2), (2, 1), (2, 0), (0, 1), (1, 3)}
     after_one = rows[:, 1:][rows[:, :-1] == 1]
     assert np.mean(after_one == 2) == pytest.approx(2 / 3, abs=0.1)
+    unknown = writing.write_bigram(train, np.array([[9]], np.int32), 50, seed=0)
+    assert set(unknown[0].tolist()) == {0, 1, 2, 3}
 
 
 def test_the_text_itself_surprises_less_than_noise(setting):
@@ -136,6 +139,16 @@ def test_an_excerpt_is_one_line_of_plain_letters():
     tokens = tokenizer.encode("a\na\u00e9$").astype(np.int32)
     assert writing.on_one_line(tokenizer, tokens) == "a\u21b5a\u00b7$"
     assert writing.on_one_line(None, np.array([5, 7])) == "5 7"
+
+
+def test_more_to_write_or_to_judge_than_there_is_names_the_remedy(setting):
+    long = dataclasses.replace(TOY_MASK, new_tokens=2000)
+    with pytest.raises(
+        InputError, match=r"--mask.new_tokens=2000: .* give 993 at most"
+    ):
+        mask.study(long, setting)
+    with pytest.raises(InputError, match=r"--ablation.parts=17: .* has 16 windows"):
+        ablation.study(ablation.Config(parts=17), TOY_MASK, setting)
 
 
 # --- head ablation -------------------------------------------------------------------

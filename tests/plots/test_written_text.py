@@ -14,4 +14,4 @@ def test_blanks_of_a_token_are_seen():
 
 
 def test_what_the_font_lacks_is_a_box():
-    assert drawable("aé“–\x03天\x7f$5") == r"aé“–□□□\$5"
+    assert drawable("aé“\x03天\x7f$5") == r"aé“□□□\$5"
