@@ -108,7 +108,8 @@ def _backward(
         return dx, _dot(_transposed(dy), x)
     if x.shape[1] <= dy.shape[1]:
         return dx, _dot(_transposed(x), dy)
-    return dx, _transposed(_dot(_transposed(dy), x))  # the narrower one is turned
+    # The narrower side is turned, and the result behind a barrier of its own.
+    return dx, jax.lax.optimization_barrier(_dot(_transposed(dy), x)).T
 
 
 _bfloat16_product.defvjp(_forward, _backward)

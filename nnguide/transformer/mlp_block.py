@@ -7,6 +7,7 @@ Sources: 3Blue1Brown, "How might LLMs store facts"; squared ReLU: So et al., arX
 2109.08668; SwiGLU: Shazeer, arXiv 2002.05202.
 """
 
+import math
 from collections.abc import Callable
 from functools import partial
 from typing import Any
@@ -20,9 +21,19 @@ from nnguide.array_types import Array
 from nnguide.transformer.config import Activation, TransformerConfig
 from nnguide.transformer.dense import Dense
 
+
+def gelu_exact(z: Float[Array, "*shape"]) -> Float[Array, "*shape"]:
+    """Z times the share of a normal distribution that lies below z.
+
+    By erf: `jax.nn.gelu` takes erfc, which is exact where z is far below 0 and the
+    result nearly 0 anyway, and costs a whole training step 3% on a CPU.
+    """
+    return z * (0.5 + 0.5 * jax.lax.erf(z * math.sqrt(0.5)))
+
+
 ACTIVATIONS: dict[Activation, Callable[[Array], Array]] = {
     "gelu_tanh": partial(jax.nn.gelu, approximate=True),
-    "gelu_exact": partial(jax.nn.gelu, approximate=False),
+    "gelu_exact": gelu_exact,
     "relu": jax.nn.relu,
     "relu_squared": lambda z: jnp.square(jax.nn.relu(z)),
     "swiglu": jax.nn.silu,

@@ -291,9 +291,7 @@ def test_bare_tokens_train_with_a_padded_vocabulary(tmp_path, capsys):
 
 def test_a_vocabulary_smaller_than_the_text_s(tmp_path):
     model = dataclasses.replace(SMALL, vocabulary=20)
-    with pytest.raises(
-        InputError, match=r"--model.vocabulary=20: the text has 103"
-    ):
+    with pytest.raises(InputError, match=r"--model.vocabulary=20: the text has 103"):
         part5.run(config_of(tmp_path, data=TextConfig(), model=model))
 
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 from functools import partial
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -66,7 +67,9 @@ def grown(config):
     return jax.tree.unflatten(tree, noisy)
 
 
-def written(config, sampling, execution=FLOAT32, prompts=PROMPTS, count=13, **others):
+def written(
+    config, sampling, execution=FLOAT32, prompts=PROMPTS, count=13, **others
+) -> Any:
     """What is generated from prompts cut to the context."""
     generator = make_generator(
         config,
@@ -102,7 +105,8 @@ def test_tokens_are_those_of_a_plain_python_loop():
         for token, logits in zip(
             generated.tokens[row].tolist(), generated.logits[row], strict=True
         ):
-            reference = module.apply({"params": params}, jnp.array([window]))[0, -1]
+            row_logits: Any = module.apply({"params": params}, jnp.array([window]))
+            reference = row_logits[0, -1]
             np.testing.assert_allclose(logits, reference, atol=1e-5, rtol=1e-5)
             assert token == int(jnp.argmax(reference))
             if len(window) == SMALL.context:
@@ -182,7 +186,8 @@ def test_without_the_mask_the_window_is_read_anew_and_padding_is_unseen():
     together = written(config, SamplingConfig(0.0), cached=False)
     module, params = Transformer(config, FLOAT32), grown(config)
     for row, prompt in enumerate(PROMPTS):
-        alone = module.apply({"params": params}, jnp.array([prompt]))[0, -1]
+        read: Any = module.apply({"params": params}, jnp.array([prompt]))
+        alone = read[0, -1]
         np.testing.assert_allclose(together.logits[row, 0], alone, atol=1e-5, rtol=1e-5)
 
 

@@ -37,7 +37,7 @@ class Shape(NamedTuple):
 class Block(nn.Module):
     """Attention, then an MLP, each added to the residual stream."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         width = shape.embedding
         self.heads = shape.heads
@@ -66,7 +66,7 @@ class Block(nn.Module):
 class Gpt(nn.Module):
     """Tokens to the mean loss of their successors."""
 
-    def __init__(self, shape: Shape):
+    def __init__(self, shape: Shape) -> None:
         super().__init__()
         self.token = nn.Embedding(shape.vocabulary, shape.embedding)
         self.position = nn.Embedding(shape.context, shape.embedding)
