@@ -123,6 +123,16 @@ _LONGER = {"model.context": 256, "batch_size": 64, "train.steps": 5000}
 RECIPES: dict[str, dict[str, Any]] = {
     "default": {},
     "nanogpt_cpu": _SHAKESPEARE,
+    "shakespeare_cpu": {
+        **_SHAKESPEARE,
+        "model.positions": "rotary",
+        "model.norm": "rms_norm",
+        "model.activation": "relu_squared",
+        "model.qk_norm": True,
+        "model.tied": False,
+        "optimizer.rate": 4e-3,
+        "optimizer.final_share": 0.0,
+    },
     "nanogpt_gpu": {**_SHAKESPEARE, **_WIDER, **_LONGER, "model.dropout": 0.2},
 }
 

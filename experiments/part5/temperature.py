@@ -190,7 +190,7 @@ def study(
     return _claims(config, setting, judged, columns[0]), [picture]
 
 
-# Where the guide's words hold, and where we land.
+# Where we take the guide's words to hold, and where trainings here landed.
 _LOOPS: tuple[Band, Band] = ((0.5, 1), (0.3, 1))
 _SENSE: tuple[Band, Band] = ((0.5, 1), (0.52, 0.8))
 _NONSENSE: tuple[Band, Band] = ((0, 0.5), (0, 0.1))
@@ -201,7 +201,10 @@ _Row = tuple[float, str, str, float, Band, Band, str]
 def _claims(
     config: Config, setting: Setting, judged: dict[float, Judged], surprises: np.ndarray
 ) -> list[Claim]:
-    source = "3Blue1Brown, Transformers, the tech behind LLMs"
+    source = (
+        "3Blue1Brown, Transformers, the tech behind LLMs; expected is what 8 trainings "
+        "on both texts measured here"
+    )
     scored = setting.recipe in ("default", "nanogpt_cpu") and config == Config()
     needs = "the default recipe or part5_nanogpt_cpu, and the default sweep"
     warm = surprises[np.array(config.values) >= 0.5]  # loops surprise less and less

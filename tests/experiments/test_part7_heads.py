@@ -77,6 +77,7 @@ def test_the_mask_is_exact_and_nothing_else_hides_later_tokens(setting):
         assert mask.heard_early(shape, params, row, key) == share
 
 
+@pytest.mark.slow
 def test_the_mask_study_draws_what_it_claims(setting):
     claims = check_study(setting, mask.study(TOY_MASK, setting), ["mask"])
     assert {name for name, claim in claims.items() if claim.as_expected} == {
@@ -241,6 +242,7 @@ def test_heads_go_in_the_order_of_their_scores():
     assert losses[0] == losses[1] != losses[2] == losses[3] == losses[4]
 
 
+@pytest.mark.slow
 def test_induction_at_toy_size(setting):
     names = ["induction_layers", "induction_patterns", "induction_heads"]
     claims = check_study(setting, induction.study(TOY_INDUCTION, setting), names)

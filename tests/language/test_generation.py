@@ -49,7 +49,15 @@ PROMPTS = [[1, 2, 3], [4], [5, 6, 7, 8, 9, 10, 1, 2]]  # the last one fills a co
 FLOAT32 = Execution(compute_dtype="float32")
 
 
-@pytest.fixture(params=CONFIGS, ids=str)
+RARE = ("rotary", "odd context", "context of one", "attention alone")
+
+
+@pytest.fixture(
+    params=[
+        pytest.param(name, marks=[pytest.mark.slow] if name in RARE else [])
+        for name in CONFIGS
+    ]
+)
 def config(request) -> TransformerConfig:
     return CONFIGS[request.param]
 

@@ -107,7 +107,7 @@ def test_tokens_the_vocabulary_does_not_have_stay_out():
     for sampling in (
         SamplingConfig(0.1),
         SamplingConfig(5.0, 4),
-        SamplingConfig(2, 0, 0.99),
+        SamplingConfig(2.0, 0, 0.99),
     ):
         assert np.all(np.asarray(likely(masked, sampling))[:, 3:] == 0)
         assert np.all(np.isfinite(likely(masked, sampling)))

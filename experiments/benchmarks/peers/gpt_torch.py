@@ -19,6 +19,7 @@ from torch import nn
 from torch.nn import functional
 
 Mode = Literal["eager", "compile", "bf16", "compile_bf16"]
+MODES: tuple[Mode, ...] = ("eager", "compile", "bf16", "compile_bf16")
 
 RATE, FINAL_RATE, WARMUP, RUN = 1e-3, 1e-4, 100, 2000
 
