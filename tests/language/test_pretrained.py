@@ -1,5 +1,8 @@
 """GPT-2's files against the library transformers, and every way they can be wrong."""
 
+# torch is in the extra `peers`, which the checks do without.
+# pyright: reportMissingImports=false
+
 import dataclasses
 import functools
 import json
