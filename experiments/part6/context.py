@@ -13,12 +13,12 @@ from jaxtyping import Float, Int
 
 from experiments.part6.setting import (
     Setting,
-    check,
     logits_of,
     network,
     surprises,
     windows,
 )
+from experiments.study import check
 from nnguide.array_types import Params
 from nnguide.config import InputError
 from nnguide.plots import style

@@ -18,7 +18,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.part6.setting import Setting, check, network
+from experiments.part6.setting import Setting, network
+from experiments.study import check
 from nnguide.array_types import Array, Params
 from nnguide.plots import style
 from nnguide.plots.cross_token import cross_token

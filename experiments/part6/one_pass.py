@@ -21,13 +21,13 @@ from jaxtyping import Float, Int
 
 from experiments.part6.setting import (
     Setting,
-    check,
     every,
     network,
     steps_of,
     train,
     windows,
 )
+from experiments.study import check
 from nnguide import flops
 from nnguide.array_types import Batch, Params
 from nnguide.language import next_token

@@ -12,6 +12,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
+from experiments.study import check
 from nnguide import training
 from nnguide.array_types import Array, Params
 from nnguide.config import InputError
@@ -86,24 +87,6 @@ class Setting(NamedTuple):
     def needs(self) -> str:
         """What a claim about the trained networks needs to be scored."""
         return "pydocs, the default model and the default training"
-
-
-def check(group: str, config: Any, **least: int) -> None:
-    """Checks whole numbers of a study's config where it is made.
-
-    Args:
-      group: the study's name among the flags.
-      config: its config.
-      **least: the lowest value of each.
-
-    Raises:
-      InputError: a value is out of range.
-    """
-    for name, low in least.items():
-        if getattr(config, name) < low:
-            raise InputError(
-                f"--{group}.{name}={getattr(config, name)}: give {low} or more."
-            )
 
 
 def train(

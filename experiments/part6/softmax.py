@@ -16,7 +16,8 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from experiments.part6.setting import Setting, check, logits_of, network, windows
+from experiments.part6.setting import Setting, logits_of, network, windows
+from experiments.study import check
 from nnguide.array_types import Array
 from nnguide.language.sampling import SamplingConfig, entropy, likely
 from nnguide.plots import style

@@ -10,7 +10,8 @@ from typing import NamedTuple
 import numpy as np
 from jaxtyping import Float
 
-from experiments.part6.setting import Setting, check
+from experiments.part6.setting import Setting
+from experiments.study import check
 from nnguide.config import InputError
 from nnguide.plots import style
 from nnguide.plots.token_merges import token_merges

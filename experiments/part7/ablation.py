@@ -11,7 +11,8 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.part7 import mask
-from experiments.part7.setting import Setting, check
+from experiments.part7.setting import Setting
+from experiments.study import check
 from nnguide.array_types import Array, Params
 from nnguide.config import InputError
 from nnguide.language import next_token

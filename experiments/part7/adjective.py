@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.part7 import setting as shared
+from experiments import study as shared
 from experiments.part7.adjective_by_hand import PLACES, SENTENCE, by_hand, claims_of
 from experiments.part7.setting import Setting
 from nnguide.array_types import Array, Batch, Key, Params

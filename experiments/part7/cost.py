@@ -18,7 +18,7 @@ import jax
 import numpy as np
 from jaxtyping import Float
 
-from experiments.part7 import setting as shared
+from experiments import study as shared
 from experiments.part7.setting import Setting
 from nnguide import flops
 from nnguide.config import InputError

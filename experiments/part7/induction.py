@@ -24,9 +24,9 @@ from experiments.part7.repeats import (
     judge,
     model,
 )
-from experiments.part7.setting import (
+from experiments.part7.setting import Setting
+from experiments.study import (
     STEPS_PER_CALL,
-    Setting,
     check,
     curve,
     drawn,

@@ -16,8 +16,9 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int, Integer
 
-from experiments.part7.setting import Setting, check, check_steps, train
+from experiments.part7.setting import Setting
 from experiments.part7.writing import on_one_line, surprise_of, write, write_bigram
+from experiments.study import check, check_steps, train
 from nnguide.array_types import Array, Key, Params
 from nnguide.config import InputError
 from nnguide.data.text import text_batches, text_evaluation

@@ -19,7 +19,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from experiments.part7 import setting as shared
+from experiments import study as shared
 from experiments.part7.setting import Setting
 from experiments.report import Plan
 from nnguide import training

@@ -16,7 +16,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
-from experiments.part7 import setting as shared
+from experiments import study as shared
 from experiments.part7.setting import Setting
 from nnguide.array_types import Array, Key
 from nnguide.config import InputError

@@ -16,7 +16,7 @@ import numpy as np
 from flax import linen as nn
 from jaxtyping import Float, Int
 
-from experiments.part7 import setting as shared
+from experiments import study as shared
 from experiments.part7.setting import Setting
 from nnguide import flops, training
 from nnguide.array_types import Array, Batch, Key, Metrics, Params

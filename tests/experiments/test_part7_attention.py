@@ -12,8 +12,8 @@ from flax.linen import unbox
 from PIL import Image
 
 from experiments import part7_attention as part7
+from experiments import study as shared
 from experiments.part7 import adjective, cost, mole, scaling, value_rank
-from experiments.part7 import setting as shared
 from experiments.part7.adjective_by_hand import by_hand
 from experiments.part7.setting import Setting
 from nnguide.config import InputError
