@@ -28,6 +28,7 @@ from nnguide.config import (
     leaves,
     run_only,
 )
+from nnguide.parallel import ClusterConfig, anyone, join_cluster, writes
 from nnguide.results import Claim, Results, write_whole
 
 flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
@@ -53,12 +54,14 @@ class Common:
       restart: move an earlier run in the workdir aside and start from nothing.
       dry: print config, parameters, FLOPs and bytes, and end.
       figures: how pictures look.
+      cluster: the other processes of this run.
     """
 
     workdir: str | None = run_only(None)
     restart: bool = run_only(False)
     dry: bool = run_only(False)
     figures: Figures = run_only(Figures())
+    cluster: ClusterConfig = run_only(ClusterConfig(), "ungrouped")
 
 
 ConfigT = TypeVar("ConfigT", bound=Common)
@@ -87,10 +90,13 @@ def main(
                 raise InputError(f"{arguments[1]}: not a flag; flags start with --.")
             keep_compiled_programs()
             config = read_flags()
+            join_cluster(config.cluster)
             if config.dry:
                 print_plan(config, plan(config) if plan else None)
             else:
-                print_results(run(config))
+                results = run(config)
+                if writes():
+                    print_results(results)
         except InputError as error:
             print(f"error: {error}", file=sys.stderr)
             sys.exit(1)
@@ -146,7 +152,19 @@ def open_workdir(experiment: str, config: Common) -> Path:
       InputError: the folder holds a run of another config, or something else, or
         cannot be written.
     """
-    workdir = workdir_of(experiment, config)
+    problem = ""
+    if writes():  # the others would find what it has just written
+        try:
+            _open(workdir_of(experiment, config), config)
+        except InputError as error:
+            problem = str(error)
+    problem = anyone(problem)
+    if problem:
+        raise InputError(problem)
+    return workdir_of(experiment, config)
+
+
+def _open(workdir: Path, config: Common) -> None:
     record = workdir / "config.json"
     if config.restart and record.exists():
         _move_aside(workdir.resolve())
@@ -164,7 +182,6 @@ def open_workdir(experiment: str, config: Common) -> Path:
         raise InputError(
             f"--workdir={workdir}: cannot be written ({error.strerror}); name another."
         ) from None
-    return workdir
 
 
 def _holds_something(workdir: Path) -> bool:

@@ -52,7 +52,10 @@ def cache_folder(chosen: str | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "nnguide").expanduser()
 
 
-def run_only(default: Any) -> Any:
+Naming = Literal["grouped", "ungrouped", "alone"]
+
+
+def run_only(default: Any, naming: Naming = "grouped") -> Any:
     """Marks a field that does not change what is learned.
 
     Such a field (a path, a kernel, a picture's theme) stays out of `digest` and
@@ -60,11 +63,14 @@ def run_only(default: Any) -> Any:
 
     Args:
       default: the field's default; a nested config is marked as a whole.
+      naming: of a nested config's flags: after all groups it lies in
+        (`--train.parallel.mode`), without its own name, or with its own name alone
+        (`--parallel.mode`).
 
     Returns:
       A dataclass field.
     """
-    return dataclasses.field(default=default, metadata={"run_only": True})
+    return dataclasses.field(default=default, metadata={"run_only": True, naming: True})
 
 
 def ungrouped(default: Any) -> Any:
@@ -81,6 +87,8 @@ def ungrouped(default: Any) -> Any:
 
 def _group(field: "dataclasses.Field[Any]", prefix: str) -> str:
     """What the flags of a nested config begin with."""
+    if field.metadata.get("alone"):
+        return f"{field.name}."
     return prefix if field.metadata.get("ungrouped") else f"{prefix}{field.name}."
 
 

@@ -154,7 +154,14 @@ def _commit() -> str | None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Writes a file so that a kill at any moment leaves the old one or the new one."""
+    """Writes a file so that a kill at any moment leaves the old one or the new one.
+
+    Of several processes that run one program, the first one writes.
+    """
+    import jax
+
+    if jax.process_index() != 0:
+        return
     temporary = path.with_name(path.name + ".partial")
     with temporary.open("wb") as file:
         file.write(content.encode() if isinstance(content, str) else content)

@@ -59,7 +59,7 @@ def _ours(text: np.ndarray, dtype: Dtype) -> Callable[[], None]:
     task = training.Task(*next_token.functions(MODEL, execution))
     optimizer = training.make_optimizer(OPTIMIZER, RUN)
     batches = text_batches(text, BATCH, MODEL.context, seed=0)
-    mesh = parallel.make_mesh(1)
+    mesh = parallel.make_mesh(parallel.ParallelConfig(devices=1))
     step = make_step(task, optimizer, batches, steps_per_call=STEPS)
     run = parallel.compile_step(step, mesh, "jit", batch_axis=1)
     shared = parallel.place((batches.arrays, {}), mesh)

@@ -43,7 +43,7 @@ def _ours(source: Any) -> Callable[[], None]:
     task = training.Task(*classify.functions(Mlp(config), config.cost))
     optimizer = training.make_optimizer(training.OptimizerConfig(rate=RATE), steps)
     batches = image_batches(source, BATCH, seed=0)
-    mesh = parallel.make_mesh(1)
+    mesh = parallel.make_mesh(parallel.ParallelConfig(devices=1))
     step = make_step(task, optimizer, batches, steps_per_call=steps)
     run = parallel.compile_step(step, mesh, "jit", batch_axis=1)
     shared = parallel.place((batches.arrays, {}), mesh)

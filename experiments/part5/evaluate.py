@@ -16,7 +16,7 @@ import numpy as np
 from experiments.part5.setting import Setting, Trained
 from experiments.part5.training_run import task_of, whole_text
 from nnguide.language.next_token import bits_per_byte, perplexity
-from nnguide.parallel import make_mesh
+from nnguide.parallel import ParallelConfig, make_mesh
 from nnguide.results import Band, Claim
 from nnguide.training.evaluation import evaluator
 from nnguide.training.metrics import means
@@ -37,7 +37,7 @@ class Score(NamedTuple):
 def score(setting: Setting, trained: Trained) -> Score:
     """Reads the validation text anew."""
     tokens, context = setting.text.validation, setting.model.config.context
-    batches, mesh = whole_text(tokens, context), make_mesh(1)
+    batches, mesh = whole_text(tokens, context), make_mesh(ParallelConfig(devices=1))
     task = task_of(setting.model)
     run = evaluator(task, batches, {}, setting.seed, "jit", mesh)
     row = means(run(trained.params) or {})

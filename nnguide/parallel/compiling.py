@@ -1,20 +1,22 @@
 """Compiles one pure step for all devices: by jit, by shard_map or by pmap.
 
-All three keep the state as an ordinary replicated tree without a device axis, so that
-one checkpoint, one placement and one result serve them all. Under jit the compiler
-splits the work by the sharding of the rows; under shard_map and pmap each device runs
-the step on its part of the rows and the step itself sums over the named axis.
+Under jit the compiler splits the work by the sharding of state and rows; under
+shard_map and pmap each device holds the whole state, runs the step on its part of the
+rows, and the step itself sums over the named axis. In all three the state is an
+ordinary tree without a device axis, so that one checkpoint serves them all.
 """
 
 from collections.abc import Callable
 from typing import Any
 
+import flax.linen as nn
 import jax
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from nnguide.config import InputError
+from nnguide.parallel.layout import RULES, check_mode
 from nnguide.parallel.mesh import Mode
 
 _ROWS = ("data", "fsdp")  # the mesh axes that split a batch
@@ -25,13 +27,19 @@ def place(tree: Any, mesh: Mesh) -> Any:
     return jax.device_put(tree, NamedSharding(mesh, P()))
 
 
+def batch_shards(mesh: Mesh) -> int:
+    """Into how many parts a batch is split."""
+    return mesh.shape["data"] * mesh.shape["fsdp"]
+
+
 def compile_step(
     step: Callable[..., tuple[Any, Any]],
     mesh: Mesh,
     mode: Mode,
     *,
+    layout: Any = None,
     batch_axis: int = 0,
-    donate: bool = True,
+    returns_state: bool = True,
 ) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """Compiles `step(state, rows, shared, axis) -> (state, report)` for a mesh.
 
@@ -40,20 +48,35 @@ def compile_step(
         does it. `shared` is the same everywhere.
       mesh: the devices.
       mode: "jit", "shard_map" or "pmap".
+      layout: shardings of the state, as `state_shardings` gives them; None keeps it
+        whole everywhere.
       batch_axis: where the rows' batch axis is: 1 where k steps are stacked before it.
-      donate: lets the new state take the old one's memory.
+      returns_state: whether a new state comes out, which then takes the old one's
+        memory.
 
     Returns:
-      `run(state, rows, shared)`; state and shared as `place` put them, rows in NumPy.
+      `run(state, rows, shared)`; shared as `place` put it, rows in NumPy: the whole
+      batch, the same in every process.
+
+    Raises:
+      InputError: the mode cannot use the mesh's axes.
     """
+    check_mode(mode, mesh)
     axis = {"jit": None, "shard_map": _ROWS, "pmap": "devices"}[mode]
 
     def call(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
-        return step(state, rows, shared, axis)
+        with nn.logical_axis_rules(RULES[mode]):  # while it is traced
+            return step(state, rows, shared, axis)
 
-    compiler = {"jit": _by_jit, "shard_map": _by_shard_map, "pmap": _by_pmap}[mode]
     rows_spec = P(*[None] * batch_axis, _ROWS)
-    run = compiler(call, mesh, rows_spec, (0,) if donate else ())
+    donate = (0,) if returns_state else ()
+    if mode == "jit":
+        layout = NamedSharding(mesh, P()) if layout is None else layout
+        run = _by_jit(call, mesh, rows_spec, layout, donate)
+    elif mode == "shard_map":
+        run = _by_shard_map(call, mesh, rows_spec, donate)
+    else:
+        run = _by_pmap(call, mesh, batch_axis, donate)
 
     def checked(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
         _check_divides(rows, mesh, batch_axis)
@@ -62,18 +85,21 @@ def compile_step(
     return checked if mesh.size > 1 else run
 
 
-def _by_jit(call: Callable, mesh: Mesh, rows_spec: P, donate: tuple) -> Callable:
+def _by_jit(
+    call: Callable, mesh: Mesh, rows_spec: P, layout: Any, donate: tuple
+) -> Callable:
     whole = NamedSharding(mesh, P())
+    by_rows = NamedSharding(mesh, rows_spec)
     compiled = jax.jit(
         call,
-        in_shardings=(whole, NamedSharding(mesh, rows_spec), whole),
-        out_shardings=whole,
+        in_shardings=(layout, by_rows, whole),
+        out_shardings=(layout if donate else whole, whole),
         donate_argnums=donate,
     )
 
     def run(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
         with jax.set_mesh(mesh):
-            return compiled(state, rows, shared)
+            return compiled(state, _of_all_processes(rows, by_rows), shared)
 
     return run
 
@@ -88,11 +114,14 @@ def _by_shard_map(call: Callable, mesh: Mesh, rows_spec: P, donate: tuple) -> Ca
         out_specs=P(),
         check_vma=False,
     )
-    return jax.jit(mapped, donate_argnums=donate)
+    compiled = jax.jit(mapped, donate_argnums=donate)
+    by_rows = NamedSharding(mesh, rows_spec)
+    return lambda state, rows, shared: compiled(
+        state, _of_all_processes(rows, by_rows), shared
+    )
 
 
-def _by_pmap(call: Callable, mesh: Mesh, rows_spec: P, donate: tuple) -> Callable:
-    axis = len(rows_spec) - 1  # the rows' batch axis
+def _by_pmap(call: Callable, mesh: Mesh, axis: int, donate: tuple) -> Callable:
     mapped = jax.pmap(
         call,
         axis_name="devices",
@@ -101,19 +130,41 @@ def _by_pmap(call: Callable, mesh: Mesh, rows_spec: P, donate: tuple) -> Callabl
         donate_argnums=donate,
         devices=list(mesh.devices.flat),
     )
+    here, processes = jax.process_index(), jax.process_count()
 
     def split(leaf: np.ndarray) -> np.ndarray:
         shape = leaf.shape
-        return leaf.reshape(*shape[:axis], mesh.size, -1, *shape[axis + 1 :])
+        parts = leaf.reshape(*shape[:axis], mesh.size, -1, *shape[axis + 1 :])
+        if processes == 1:
+            return parts
+        own = mesh.size // processes  # pmap takes this process's devices' rows
+        return np.take(parts, np.arange(here * own, (here + 1) * own), axis)
 
     # Positional: pmap maps keyword arguments over their first axis, silently.
     return lambda state, rows, shared: mapped(state, jax.tree.map(split, rows), shared)
 
 
+def _of_all_processes(rows: Any, sharding: NamedSharding) -> Any:
+    """Rows as arrays over the devices of all processes, each bringing its own part."""
+    if jax.process_count() == 1:
+        return rows  # jit places them by itself
+    axis = len(sharding.spec) - 1
+
+    def join(leaf: np.ndarray) -> jax.Array:
+        held = sharding.addressable_devices_indices_map(leaf.shape).values()
+        ends = [part[axis].indices(leaf.shape[axis]) for part in held if part]
+        own = slice(min(end[0] for end in ends), max(end[1] for end in ends))
+        local = leaf[(slice(None),) * axis + (own,)]
+        return jax.make_array_from_process_local_data(sharding, local, leaf.shape)
+
+    return jax.tree.map(join, rows)
+
+
 def _check_divides(rows: Any, mesh: Mesh, axis: int) -> None:
-    size = jax.tree.leaves(rows)[0].shape[axis]
-    if size % mesh.size:
+    size, parts = jax.tree.leaves(rows)[0].shape[axis], batch_shards(mesh)
+    if size % parts:
         raise InputError(
-            f"a batch of {size} does not divide over {mesh.size} devices; "
-            f"choose a multiple of {mesh.size}, or set --train.parallel.devices."
+            f"a batch of {size} does not divide over {parts} devices along data and "
+            f"fsdp; choose a multiple of {parts}, or set --parallel.devices or "
+            "--parallel.mesh."
         )

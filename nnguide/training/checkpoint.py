@@ -20,6 +20,7 @@ import numpy as np
 from absl import logging
 
 from nnguide.config import InputError
+from nnguide.parallel import anyone, gathered, together, writes
 from nnguide.training.metrics import Row
 from nnguide.training.step import State
 
@@ -138,12 +139,13 @@ class Checkpoints:
           InputError: a checkpoint holds arrays of other shapes, or all are damaged.
         """
         for step in self.steps():
-            problem = _unreadable(self._folder / str(step))
+            problem = anyone(_unreadable(self._folder / str(step)))
             if problem:
                 self._move_aside(step, problem)
         for step in reversed(self.steps()):
             state, problem = self._read(step, like)
-            if state is not None:
+            problem = anyone(problem)
+            if state is not None and not problem:
                 self.last_good = step
                 return step, state
             self._move_aside(step, problem)
@@ -192,11 +194,14 @@ class Checkpoints:
                 )
 
     def _move_aside(self, step: int, problem: str) -> None:
-        self._aside.mkdir(exist_ok=True)
         names = (self._aside / f"{step}-{number}" for number in itertools.count(1))
         target = next(path for path in names if not path.exists())
-        (self._folder / str(step)).rename(target)
         self._forget_manager()
+        together(f"checkpoint {step} is damaged")
+        if writes():
+            self._aside.mkdir(exist_ok=True)
+            (self._folder / str(step)).rename(target)
+        together(f"checkpoint {step} is aside")
         logging.warning(
             "checkpoint %d is damaged: %s; moved to %s, the one before it is used",
             step,
@@ -246,7 +251,7 @@ def _digests(tree: Any) -> dict[str, dict[str, str]]:
         shape = _shape(leaf)
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.random.key_data(leaf)
-        data = np.ascontiguousarray(jax.device_get(leaf))
+        data = np.ascontiguousarray(gathered(leaf))
         digest = hashlib.blake2b(data.tobytes(), digest_size=16).hexdigest()
         digests[name] = {"shape": shape, "blake2b": digest}
     return digests

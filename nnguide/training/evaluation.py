@@ -9,7 +9,7 @@ import numpy as np
 from jax.sharding import Mesh
 
 from nnguide.array_types import Metrics
-from nnguide.parallel import Mode, compile_step, place
+from nnguide.parallel import Mode, batch_shards, compile_step, place
 from nnguide.training.step import make_evaluation
 from nnguide.training.task import Batches, Task
 
@@ -21,6 +21,7 @@ def evaluator(
     seed: int,
     mode: Mode,
     mesh: Mesh,
+    layout: Any = None,
 ) -> Callable[[Any], Metrics | None]:
     """A function of the params that sums the metrics of every evaluation batch.
 
@@ -33,22 +34,25 @@ def evaluator(
       seed: batch number n gets the key `fold_in(key(seed), n)`.
       mode: as in `parallel.compile_step`.
       mesh: the devices.
+      layout: shardings of the params; None keeps them whole everywhere.
 
     Returns:
       The function; its sums stay on the devices until they are fetched.
     """
-    run = compile_step(make_evaluation(task, batches), mesh, mode, donate=False)
+    run = compile_step(
+        make_evaluation(task, batches), mesh, mode, layout=layout, returns_state=False
+    )
     shared = place((batches.arrays, frozen), mesh)
-    key = jax.random.key(seed)
+    key, shards = jax.random.key(seed), batch_shards(mesh)
 
     def evaluate(params: Any) -> Any:
         sums, size = None, 0
         for number, rows in enumerate(batches.stream(0)):
             count = jax.tree.leaves(rows)[0].shape[0]
-            size = size or -(-count // mesh.size) * mesh.size
+            size = size or -(-count // shards) * shards
             weight = (np.arange(size) < count).astype(np.float32)
             padded = jax.tree.map(lambda leaf, size=size: _pad(leaf, size), rows)
-            batch_key = jax.random.fold_in(key, number)
+            batch_key = place(jax.random.fold_in(key, number), mesh)
             _, metrics = run(params, (padded, weight), (*shared, batch_key))
             sums = jax.tree.map(jnp.add, sums, metrics) if sums else metrics
         return sums

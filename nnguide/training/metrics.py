@@ -65,20 +65,28 @@ class Recorder:
       first_step: the step the run starts or resumes at; later rows are dropped.
       last_step: the run's length.
       show: draw a progress bar (a plain line now and then if there is no terminal).
+      writes: whether this process writes the files and draws the bar; where not, it
+        reads back the earlier rows all the same.
     """
 
     def __init__(
-        self, workdir: Path | None, first_step: int, last_step: int, show: bool
+        self,
+        workdir: Path | None,
+        first_step: int,
+        last_step: int,
+        show: bool,
+        writes: bool = True,
     ) -> None:
         self.history: list[Row] = []
         self._file = self._timings = self._board = None
         self._workdir, self._first_step = workdir, first_step
         self._last = (first_step, time.monotonic())
-        self._progress = Progress(first_step, last_step) if show else None
+        self._progress = Progress(first_step, last_step) if show and writes else None
         if workdir:
             workdir.mkdir(parents=True, exist_ok=True)
+            self.history = read_rows(workdir / "metrics.jsonl", first_step)
+        if workdir and writes:
             path = workdir / "metrics.jsonl"
-            self.history = read_rows(path, first_step)
             kept = "".join(json.dumps(row) + "\n" for row in self.history)
             write_whole(path, kept)
             self._file = path.open("a")

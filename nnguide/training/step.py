@@ -47,6 +47,13 @@ def initial_state(
     return State(jnp.zeros((), jnp.int32), params, optimizer.init(params), run_key)
 
 
+@jax.jit
+def all_finite(params: Any) -> Array:
+    """Whether no parameter is NaN or infinite; computed where they live."""
+    each = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]
+    return jnp.stack(each).all()
+
+
 def make_step(
     task: Task,
     optimizer: optax.GradientTransformation,

@@ -19,6 +19,8 @@ from nnguide.transformer.dropout import dropout
 from nnguide.transformer.mlp_block import MlpBlock
 from nnguide.transformer.norm import Normalize
 
+STREAM = ("batch", "tokens", "embedding")  # logical names of the residual stream
+
 _POLICIES: dict[Remat, Callable[..., Any] | None] = {
     "products": jax.checkpoint_policies.dots_with_no_batch_dims_saveable,
     "everything": None,
@@ -70,7 +72,8 @@ class Block(nn.Module):
             mlp = MlpBlock(config, dtype_of(self.execution), name="mlp")
             x = x + _drop(mlp(normed), config.dropout, keys[2])
             self.sow("intermediates", "after_mlp", x)
-        return x, new
+        # On a mesh the stream is split by rows alone, whatever splits the parameters.
+        return nn.with_logical_constraint(x, STREAM), new
 
     def _normalize(self, name: str, x: Array) -> Array:
         return Normalize(self.config.norm, self.config.biases, name=name)(x)

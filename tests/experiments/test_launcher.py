@@ -124,7 +124,7 @@ def test_the_table_says_everything_about_a_claim(tmp_path, capsys):
         (["--dataset=mnost"], "mnost"),
         (["--optimizer.rate=-1"], "optimizer.rate=-1.0: give more than 0."),
         (["--train.steps=7"], "train.steps=7: must be a multiple"),
-        (["--train.parallel.devices=99"], "parallel.devices=99: JAX sees"),
+        (["--parallel.devices=99"], "parallel.devices=99: JAX sees"),
         (["digits"], "digits: not a flag"),
     ],
 )
@@ -148,7 +148,7 @@ def test_help_lists_every_field_with_its_text(tmp_path):
     for text in (
         "--batch_sizes:",
         "how many networks to train at once, from different random starts",
-        "--train.parallel.mode: <jit|shard_map|pmap>",
+        "--parallel.mode: <jit|shard_map|pmap>",
         "--figures.theme: <light|dark>",
     ):
         assert text in " ".join(done.stdout.split())

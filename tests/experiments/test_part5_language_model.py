@@ -24,7 +24,7 @@ from nnguide.config import InputError, define_flags
 from nnguide.data.text import TextConfig, load_text
 from nnguide.language import next_token
 from nnguide.language.chat import ChatTemplate
-from nnguide.parallel import make_mesh
+from nnguide.parallel import ParallelConfig, make_mesh
 from nnguide.training.evaluation import evaluator
 from nnguide.training.metrics import means
 from nnguide.transformer.model import Transformer
@@ -379,7 +379,12 @@ def test_the_score_is_the_mean_over_every_token():
     init = jax.jit(lambda key: nn.unbox(task.init(key)))
     params = jax.tree.map(lambda leaf: 5 * leaf, init(jax.random.key(0)))
     batches = training_run.whole_text(tokens, 16, batch_size=3)
-    row = means(evaluator(task, batches, {}, 0, "jit", make_mesh(1))(params) or {})
+    row = means(
+        evaluator(task, batches, {}, 0, "jit", make_mesh(ParallelConfig(devices=1)))(
+            params
+        )
+        or {}
+    )
     total, module = 0.0, Transformer(model.config, model.execution)
     apply = jax.jit(module.apply)
     for start, skipped in ((0, 0), (16, 0), (32, 0), (43, 5)):

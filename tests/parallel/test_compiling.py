@@ -17,7 +17,7 @@ from nnguide.parallel import ParallelConfig
 def test_eight_devices_are_one(mode, accumulation, steps_per_call):
     changes = {"accumulation": accumulation, "steps_per_call": steps_per_call}
     one = toy.fit(parallel=ParallelConfig(devices=1), **changes)
-    eight = toy.fit(parallel=ParallelConfig(mode, 8), **changes)
+    eight = toy.fit(parallel=ParallelConfig(mode), **changes)
     assert len(eight.state.params["bias"].sharding.device_set) == 8
     assert toy.gap(one.state.params, eight.state.params) < 1e-6
     for row, other in zip(one.history, eight.history, strict=True):
@@ -45,8 +45,8 @@ def test_all_modes_keep_one_state_layout_and_donate_it(mode):
 @pytest.mark.parametrize(("wrote", "reads"), [("jit", "pmap"), ("pmap", "shard_map")])
 def test_a_run_goes_on_in_another_mode_and_on_other_devices(tmp_path, wrote, reads):
     straight = toy.fit()
-    toy.fit(tmp_path, steps=20, parallel=ParallelConfig(wrote, 8))
-    resumed = toy.fit(tmp_path, parallel=ParallelConfig(reads, 4))
+    toy.fit(tmp_path, steps=20, parallel=ParallelConfig(wrote))
+    resumed = toy.fit(tmp_path, parallel=ParallelConfig(reads, devices=4))
     assert toy.gap(straight.state.params, resumed.state.params) < 1e-6
 
 
@@ -57,7 +57,7 @@ def test_a_batch_that_does_not_divide_is_refused():
 
 def test_more_devices_than_there_are_is_refused():
     with pytest.raises(InputError, match="devices=9: JAX sees 8"):
-        parallel.make_mesh(9)
+        parallel.make_mesh(ParallelConfig(devices=9))
 
 
 def test_networks_trained_at_once_spread_too():
