@@ -11,6 +11,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jax.sharding import Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
@@ -24,7 +25,19 @@ _ROWS = ("data", "fsdp")  # the mesh axes that split a batch
 
 def place(tree: Any, mesh: Mesh) -> Any:
     """Puts a whole copy of a tree of arrays on every device of the mesh."""
-    return jax.device_put(tree, NamedSharding(mesh, P()))
+    everywhere = NamedSharding(mesh, P())
+    if jax.process_count() == 1:
+        return jax.device_put(tree, everywhere)
+
+    def put(leaf: Any) -> jax.Array:
+        if isinstance(leaf, jax.Array) and not leaf.is_fully_addressable:
+            return jax.device_put(leaf, everywhere)
+        if jnp.issubdtype(jnp.result_type(leaf), jax.dtypes.prng_key):
+            data = put(jax.random.key_data(leaf))
+            return jax.random.wrap_key_data(data, impl=jax.random.key_impl(leaf))
+        return jax.make_array_from_process_local_data(everywhere, np.asarray(leaf))
+
+    return jax.tree.map(put, tree)
 
 
 def batch_shards(mesh: Mesh) -> int:
@@ -140,8 +153,19 @@ def _by_pmap(call: Callable, mesh: Mesh, axis: int, donate: tuple) -> Callable:
         own = mesh.size // processes  # pmap takes this process's devices' rows
         return np.take(parts, np.arange(here * own, (here + 1) * own), axis)
 
-    # Positional: pmap maps keyword arguments over their first axis, silently.
-    return lambda state, rows, shared: mapped(state, jax.tree.map(split, rows), shared)
+    everywhere = NamedSharding(mesh, P())
+
+    def join(leaf: jax.Array) -> jax.Array:
+        shards = [shard.data for shard in leaf.addressable_shards]
+        return jax.make_array_from_single_device_arrays(leaf.shape, everywhere, shards)
+
+    def run(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
+        # Positional: pmap maps keyword arguments over their first axis, silently.
+        found = mapped(state, jax.tree.map(split, rows), shared)
+        # Of several processes each has results of its own devices; they are one array.
+        return found if processes == 1 else jax.tree.map(join, found)
+
+    return run
 
 
 def _of_all_processes(rows: Any, sharding: NamedSharding) -> Any:

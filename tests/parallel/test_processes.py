@@ -1,0 +1,115 @@
+"""Two processes on this machine are one process with two devices."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from pathlib import Path
+
+import jax
+import numpy as np
+import pytest
+import toy
+
+from nnguide.config import InputError
+from nnguide.parallel import ClusterConfig, ParallelConfig
+from nnguide.parallel.processes import anyone, gathered
+
+PROGRAM = """
+import sys
+from pathlib import Path
+import jax
+jax.config.update("jax_platforms", "cpu")
+from nnguide.parallel import ClusterConfig, ParallelConfig, gathered, join_cluster
+port, process, mode, mesh, steps, folder = sys.argv[1:]
+join_cluster(ClusterConfig(False, f"127.0.0.1:{port}", 2, int(process)))
+import numpy as np
+import toy
+assert jax.device_count() == 2 and jax.local_device_count() == 1
+fit = toy.fit(Path(folder), steps=int(steps), parallel=ParallelConfig(mode, mesh))
+assert [row["step"] for row in fit.history] == list(range(5, int(steps) + 1, 5))
+found = {name: gathered(leaf) for name, leaf in fit.state.params.items()}
+np.savez(f"{folder}.{process}.npz", **found)
+"""
+
+
+def run(folder: Path, mode="jit", mesh="", steps=40) -> dict[str, np.ndarray]:
+    """What both processes end with."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    paths = [str(Path(toy.__file__).parent), str(Path.cwd())]
+    environment = {
+        **{k: v for k, v in os.environ.items() if not k.startswith("XLA_FLAGS")},
+        "PYTHONPATH": os.pathsep.join(paths),
+    }
+    started = [
+        subprocess.Popen(
+            [sys.executable, "-c", PROGRAM, str(port), str(n), mode, mesh, str(steps),
+             str(folder)],
+            env=environment, stderr=subprocess.PIPE, text=True,
+        )
+        for n in range(2)
+    ]  # fmt: skip
+    said = [process.communicate(timeout=300)[1] for process in started]
+    assert [process.returncode for process in started] == [0, 0], said
+    ends = [dict(np.load(f"{folder}.{n}.npz")) for n in range(2)]
+    for name, leaf in ends[0].items():
+        assert np.array_equal(leaf, ends[1][name])
+    return ends[0]
+
+
+@pytest.mark.parametrize(
+    ("mode", "mesh"),
+    [
+        ("jit", ""),
+        pytest.param("jit", "fsdp:2", marks=pytest.mark.slow),
+        pytest.param("shard_map", "", marks=pytest.mark.slow),
+        pytest.param("pmap", "", marks=pytest.mark.slow),
+    ],
+)
+def test_two_processes_train_to_the_numbers_of_two_devices(tmp_path, mode, mesh):
+    two = ParallelConfig(mode, mesh, devices=2)
+    straight = toy.fit(tmp_path / "straight", parallel=two)
+    found = run(tmp_path / "two", mode, mesh)
+    assert toy.gap(straight.state.params, found) < 1e-7
+    rows, others = (
+        [json.loads(line) for line in (tmp_path / name / "metrics.jsonl").open()]
+        for name in ("straight", "two")
+    )
+    assert len(rows) == len(others) == 8
+    for row, other in zip(rows, others, strict=True):
+        assert row == pytest.approx(other, rel=1e-6, abs=1e-7)
+
+
+def test_checkpoints_of_two_processes_restore_in_one_and_back(tmp_path):
+    straight = toy.fit(parallel=ParallelConfig(devices=2))
+    folder = tmp_path / "moved"
+    run(folder, steps=10)
+    toy.fit(folder, steps=20, parallel=ParallelConfig(devices=1))
+    found = run(folder)
+    assert toy.gap(straight.state.params, found) < 1e-6
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"coordinator": "a:1"}, "--coordinator=a:1 --processes=0: give both"),
+        ({"processes": 2}, "--coordinator= --processes=2: give both"),
+        (
+            {"coordinator": "a:1", "processes": 2, "process": 2},
+            "--process=2: give 0 to 1",
+        ),
+    ],
+)
+def test_half_a_cluster_is_refused(fields, says):
+    with pytest.raises(InputError, match=says):
+        ClusterConfig(**fields)
+
+
+def test_one_process_agrees_with_itself():
+    assert anyone("no room") == "no room"
+    whole = gathered(jax.numpy.arange(3))
+    assert isinstance(whole, np.ndarray)
+    assert whole.tolist() == [0, 1, 2]
