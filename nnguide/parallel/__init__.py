@@ -5,7 +5,7 @@
 `processes` joins several processes, on one machine or a cluster.
 """
 
-from nnguide.parallel.compiling import batch_shards, compile_step, place
+from nnguide.parallel.compiling import batch_shards, compile_step, lower_step, place
 from nnguide.parallel.layout import state_shardings
 from nnguide.parallel.mesh import Mode, ParallelConfig, make_mesh
 from nnguide.parallel.processes import (
@@ -26,6 +26,7 @@ __all__ = [
     "compile_step",
     "gathered",
     "join_cluster",
+    "lower_step",
     "make_mesh",
     "place",
     "state_shardings",

@@ -13,7 +13,7 @@ import flax.linen as nn
 import jax
 import jax.numpy as jnp
 import numpy as np
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import AbstractMesh, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from nnguide.config import InputError
@@ -40,7 +40,7 @@ def place(tree: Any, mesh: Mesh) -> Any:
     return jax.tree.map(put, tree)
 
 
-def batch_shards(mesh: Mesh) -> int:
+def batch_shards(mesh: Mesh | AbstractMesh) -> int:
     """Into how many parts a batch is split."""
     return mesh.shape["data"] * mesh.shape["fsdp"]
 
@@ -98,17 +98,51 @@ def compile_step(
     return checked if mesh.size > 1 else run
 
 
-def _by_jit(
+def lower_step(
+    step: Callable[..., tuple[Any, Any]],
+    mesh: Mesh,
+    layout: Any,
+    state: Any,
+    rows: Any,
+    shared: Any,
+) -> jax.stages.Lowered:
+    """Lowers what `compile_step` runs under jit, from shapes alone.
+
+    Args:
+      step: as in `compile_step`.
+      mesh: devices that need not be here, as `topologies` gives them.
+      layout: shardings of the state.
+      state: shapes of the state.
+      rows: shapes of the rows.
+      shared: shapes of what is the same everywhere.
+    """
+
+    def call(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
+        with nn.logical_axis_rules(RULES["jit"]):
+            return step(state, rows, shared, None)
+
+    jitted = _jitted(call, mesh, P(_ROWS), layout, (0,))
+    with jax.set_mesh(mesh):
+        return jitted.lower(state, rows, shared)
+
+
+def _jitted(
     call: Callable, mesh: Mesh, rows_spec: P, layout: Any, donate: tuple
-) -> Callable:
+) -> Any:
     whole = NamedSharding(mesh, P())
-    by_rows = NamedSharding(mesh, rows_spec)
-    compiled = jax.jit(
+    return jax.jit(
         call,
-        in_shardings=(layout, by_rows, whole),
+        in_shardings=(layout, NamedSharding(mesh, rows_spec), whole),
         out_shardings=(layout if donate else whole, whole),
         donate_argnums=donate,
     )
+
+
+def _by_jit(
+    call: Callable, mesh: Mesh, rows_spec: P, layout: Any, donate: tuple
+) -> Callable:
+    by_rows = NamedSharding(mesh, rows_spec)
+    compiled = _jitted(call, mesh, rows_spec, layout, donate)
 
     def run(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
         with jax.set_mesh(mesh):

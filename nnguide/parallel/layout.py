@@ -10,7 +10,7 @@ from typing import Any
 
 import flax.linen as nn
 import jax
-from jax.sharding import Mesh, NamedSharding
+from jax.sharding import AbstractMesh, Mesh, NamedSharding
 from jax.sharding import PartitionSpec as P
 
 from nnguide.config import InputError
@@ -50,7 +50,10 @@ def check_mode(mode: Mode, mesh: Mesh) -> None:
 
 
 def state_shardings(
-    boxed_params: Callable[[], Any], state: Any, mesh: Mesh, mode: Mode
+    boxed_params: Callable[[], Any],
+    state: Any,
+    mesh: Mesh | AbstractMesh,
+    mode: Mode,
 ) -> Any:
     """The sharding of every array of a training state.
 
@@ -60,7 +63,7 @@ def state_shardings(
     Args:
       boxed_params: makes the parameters in Linen's boxes; only its shapes are computed.
       state: shapes of the whole state, without boxes.
-      mesh: the devices.
+      mesh: the devices; abstract ones do.
       mode: who splits the step.
 
     Returns:
@@ -96,7 +99,7 @@ def _names(path: Any) -> tuple[str, ...]:
     return tuple(jax.tree_util.keystr((key,), simple=True) for key in path)
 
 
-def _spec(names: Any, shape: tuple[int, ...], mesh: Mesh, rules: Rules) -> P:
+def _spec(names: Any, shape: tuple[int, ...], mesh: Any, rules: Rules) -> P:
     if len(names) != len(shape):  # no names, or an axis of seeds before them
         return P()
     axes: list[Any] = []

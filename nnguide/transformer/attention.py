@@ -12,11 +12,11 @@ Henry et al., arXiv 2010.04245.
 
 from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Bool, Float, Int
 
+from nnguide import target
 from nnguide.array_types import Array, Key
 from nnguide.transformer import attention_kernels
 from nnguide.transformer.attention_kernels import Wants
@@ -128,7 +128,7 @@ class Attention(nn.Module):
             float32=dtype == jnp.float32,
         )
         kernel, _ = attention_kernels.choose(
-            self.execution.attention, wants, jax.default_backend(), dtype,
+            self.execution.attention, wants, target.platform(), dtype,
             config.head_width, query.shape[1],
         )  # fmt: skip
         if self.is_mutable_collection("intermediates"):
@@ -145,6 +145,6 @@ class Attention(nn.Module):
 def dtype_of(execution: Execution) -> Any:
     """The type of products' inputs."""
     if execution.compute_dtype == "auto":
-        on_cpu = jax.default_backend() == "cpu"
+        on_cpu = target.platform() == "cpu"
         return jnp.float32 if on_cpu else jnp.bfloat16
     return {"float32": jnp.float32, "bfloat16": jnp.bfloat16}[execution.compute_dtype]

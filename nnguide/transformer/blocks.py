@@ -12,6 +12,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
+from nnguide import target
 from nnguide.array_types import Array, Key
 from nnguide.transformer.attention import Attention, KeysValues, Sight, dtype_of
 from nnguide.transformer.config import Execution, Remat, TransformerConfig
@@ -117,7 +118,7 @@ def stacked_blocks(
     """
     how = execution.layers
     if how == "auto":
-        how = "unroll" if jax.default_backend() == "cpu" else "scan"
+        how = "unroll" if target.platform() == "cpu" else "scan"
     if how == "loop":
         looped = nn.map_variables(
             _OneByOne, "params", _unstack, _stack, init=initializing

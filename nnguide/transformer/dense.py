@@ -13,6 +13,7 @@ import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Float
 
+from nnguide import target
 from nnguide.array_types import Array
 
 
@@ -56,7 +57,7 @@ class Dense(nn.Module):
 
 def activation_dtype(dtype: Any) -> Any:
     """What products give: float32 on CPU, whose bfloat16 is fast in products alone."""
-    return jnp.float32 if jax.default_backend() == "cpu" else dtype
+    return jnp.float32 if target.platform() == "cpu" else dtype
 
 
 def product(

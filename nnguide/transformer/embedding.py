@@ -52,12 +52,13 @@ class Embedding(nn.Module):
           tokens: ids below V.
           positions: places; None counts 0, 1, ... in every row.
         """
-        x = self.tokens[tokens]
+        x = _whole_rows(self.tokens)[tokens]
         if self.config.positions == "learned":
+            places = _whole_rows(self.positions)
             if positions is None:
-                x = x + self.positions[None, : tokens.shape[1]]
+                x = x + places[None, : tokens.shape[1]]
             else:
-                x = x + self.positions[positions]
+                x = x + places[positions]
         return x.astype(activation_dtype(self.dtype))
 
     def unembed(self, x: Float[Array, "B T D"]) -> Float[Array, "B T V"]:
@@ -69,6 +70,15 @@ class Embedding(nn.Module):
             cap = self.config.logit_softcap
             logits = cap * jnp.tanh(logits / cap)
         return logits.reshape(*x.shape[:-1], -1)
+
+
+def _whole_rows(table: Array) -> Array:
+    """Rows that are split over fsdp are brought together before they are looked up.
+
+    Looked up in parts, XLA would have to turn parts of all rows of the batch into whole
+    rows of a part of it, which it does by copying everything everywhere.
+    """
+    return nn.with_logical_constraint(table, ("vocabulary", None))
 
 
 class Rotation(NamedTuple):

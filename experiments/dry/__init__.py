@@ -1,0 +1,1 @@
+"""What a dry run looks at: the models, and the report of one."""

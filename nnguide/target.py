@@ -1,0 +1,32 @@
+"""The kind of device that a program is compiled for.
+
+It is the kind at hand, except in a dry run, which compiles for a pod from a laptop:
+what a model chooses by platform (a kernel, a type, a loop) is then chosen for the pod.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from contextvars import ContextVar
+
+import jax
+
+_elsewhere: ContextVar[str] = ContextVar("elsewhere", default="")
+
+
+def platform() -> str:
+    """The platform as `jax.default_backend()` names it: cpu, gpu or tpu."""
+    return _elsewhere.get() or jax.default_backend()
+
+
+@contextlib.contextmanager
+def compiling_for(name: str) -> Iterator[None]:
+    """While it lasts, programs are traced for another platform.
+
+    Args:
+      name: cpu, gpu or tpu.
+    """
+    token = _elsewhere.set(name)
+    try:
+        yield
+    finally:
+        _elsewhere.reset(token)
