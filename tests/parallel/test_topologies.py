@@ -41,5 +41,5 @@ def test_what_nobody_has_is_refused(name, says):
 
 
 def test_a_mesh_of_another_size_is_refused():
-    with pytest.raises(InputError, match="multiply to 6, but 4 device"):
+    with pytest.raises(InputError, match="multiply to 6, but there are 4 device"):
         make_topology("h100:4", "data:6")
