@@ -4,14 +4,18 @@ A launcher has a frozen `Config` on top of `Common`, a `run(config) -> Results` 
 tests and benchmarks call, and under `__main__` one call of `main`.
 """
 
+import contextlib
 import dataclasses
+import errno
+import fcntl
 import hashlib
 import itertools
 import json
+import os
 import platform
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Literal, TypeVar
 
@@ -30,6 +34,8 @@ from nnguide.config import (
 )
 from nnguide.parallel import ClusterConfig, anyone, join_cluster, writes
 from nnguide.results import Claim, Results, write_whole
+
+LOCK = ".lock"  # a file in every workdir
 
 flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
 
@@ -85,7 +91,7 @@ def main(
     def with_flags(arguments: Sequence[str]) -> None:
         if not flags.FLAGS["verbosity"].present:  # the libraries' INFO would drown us
             logging.set_verbosity(logging.WARNING)
-        try:
+        with _told_in_one_line():
             if len(arguments) > 1:
                 raise InputError(f"{arguments[1]}: not a flag; flags start with --.")
             keep_compiled_programs()
@@ -93,18 +99,34 @@ def main(
             join_cluster(config.cluster)
             if config.dry:
                 print_plan(config, plan(config) if plan else None)
-            else:
-                results = run(config)
-                if writes():
-                    print_results(results)
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
-        except KeyboardInterrupt:
-            print("interrupted; the same command goes on from here", file=sys.stderr)
-            sys.exit(130)
+                return
+            results = run(config)
+            if writes():
+                print_results(results)
 
     app.run(with_flags)
+
+
+@contextlib.contextmanager
+def _told_in_one_line() -> Iterator[None]:
+    """What a person can mend ends in one line and a status; our bugs do not."""
+    try:
+        yield
+    except InputError as error:
+        print(f"error: {error}", file=sys.stderr)
+        sys.exit(1)
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise
+        print(
+            f"error: {error.filename or 'the disk'}: {error.strerror}; make room and "
+            "give the same command again, which goes on from here.",
+            file=sys.stderr,
+        )
+        sys.exit(1)
+    except KeyboardInterrupt:
+        print("interrupted; the same command goes on from here", file=sys.stderr)
+        sys.exit(130)
 
 
 def keep_compiled_programs() -> None:
@@ -164,9 +186,37 @@ def open_workdir(experiment: str, config: Common) -> Path:
     return workdir_of(experiment, config)
 
 
+_locks: dict[Path, int] = {}  # the open lock files of this process
+
+
+def _lock(workdir: Path) -> None:
+    """Takes a workdir for this process, until it ends.
+
+    Raises:
+      InputError: another one has it.
+    """
+    path = workdir.resolve() / LOCK
+    if path in _locks:
+        return
+    file = os.open(path, os.O_RDWR | os.O_CREAT)
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        owner = os.read(file, 20).decode().strip() or "unknown"
+        os.close(file)
+        raise InputError(
+            f"--workdir={workdir}: process {owner} is running there; wait for it, or "
+            "name another folder."
+        ) from None
+    os.ftruncate(file, 0)
+    os.write(file, f"{os.getpid()}\n".encode())
+    _locks[path] = file
+
+
 def _open(workdir: Path, config: Common) -> None:
     record = workdir / "config.json"
     if config.restart and record.exists():
+        _lock(workdir)
         _move_aside(workdir.resolve())
     if record.exists():
         _check_same_run(config, record)
@@ -177,6 +227,7 @@ def _open(workdir: Path, config: Common) -> None:
         )
     try:
         workdir.mkdir(parents=True, exist_ok=True)
+        _lock(workdir)
         write_whole(record, json.dumps(dict(leaves(config)), indent=1) + "\n")
     except OSError as error:
         raise InputError(
@@ -188,12 +239,14 @@ def _holds_something(workdir: Path) -> bool:
     """Whether there is more than what a kill left of a first config.json."""
     if not workdir.is_dir():
         return workdir.exists()
-    return any(path.name != "config.json.partial" for path in workdir.iterdir())
+    left = ("config.json.partial", LOCK)
+    return any(path.name not in left for path in workdir.iterdir())
 
 
 def _move_aside(workdir: Path) -> None:
     names = (f"{workdir.name}.replaced-{number}" for number in itertools.count(1))
     target = next(t for name in names if not (t := workdir.with_name(name)).exists())
+    os.close(_locks.pop(workdir / LOCK))
     workdir.rename(target)
     print(f"the earlier run was moved to {target}", file=sys.stderr)
 

@@ -11,6 +11,7 @@ import functools
 import hashlib
 import itertools
 import json
+import math
 from pathlib import Path
 from typing import Any, Literal
 
@@ -98,36 +99,48 @@ class Checkpoints:
         )
         return ocp.CheckpointManager(self._folder, options=options)
 
-    def save(self, step: int, state: State, row: Row) -> None:
+    def save(self, step: int, state: State, row: Row | None) -> None:
         """Starts to write a step; returns once the state may be donated.
 
         Args:
           step: the number of steps taken.
           state: on the devices.
-          row: the metrics at that step, where `Retention.best` is looked up.
+          row: the metrics at that step, where `Retention.best` is looked up; None where
+            an interruption left no time for them: it is no best step then.
 
         Raises:
-          InputError: the metric that tells the best is not among them.
+          InputError: the metric that tells the best is not among them, or the disk
+            takes no more (an earlier save's failure is told here too).
         """
         import orbax.checkpoint as ocp
 
         name = self._retention.best
+        if row is None:
+            row = {name: math.inf if self._retention.best_mode == "min" else -math.inf}
         if name and name not in row:
             raise InputError(
                 f"train.best={name}: step {step} has no such metric, only "
                 f"{', '.join(row)}; name one of those that every save computes."
             )
         metrics = {name: float(np.mean(row[name]))} if name else None
-        self._manager.save(
-            step,
-            args=ocp.args.Composite(
-                state=ocp.args.StandardSave(state),
-                digest=ocp.args.JsonSave(_sealed(_digests(state))),
-            ),
-            metrics=metrics,
-            force=True,
+        args = ocp.args.Composite(
+            state=ocp.args.StandardSave(state),
+            digest=ocp.args.JsonSave(_sealed(_digests(state))),
         )
+        try:
+            # Of a failure in the background, Orbax tells at the next call only.
+            self._manager.save(step, args=args, metrics=metrics, force=True)
+        except (OSError, ValueError) as error:
+            raise self._no_room(step, error) from None
         self.last_good = step
+
+    def _no_room(self, step: int, error: Exception) -> InputError:
+        """What a person needs to know of a save that failed."""
+        good = self.steps()
+        return InputError(
+            f"{self._folder}: step {step} cannot be saved ({_first_line(error)}); make "
+            f"room or name another --workdir. Whole there: {good or 'none'}."
+        )
 
     def restore(self, like: State) -> tuple[int, State] | None:
         """The newest good step and its state; None where nothing was ever saved.
@@ -215,9 +228,14 @@ class Checkpoints:
 
     def _forget_manager(self) -> None:
         if "_manager" in self.__dict__:
-            self._manager.wait_until_finished()
-            self._manager.close()
+            manager = self._manager
             del self._manager
+            try:
+                manager.wait_until_finished()
+            except (OSError, ValueError) as error:
+                raise self._no_room(self.last_good or 0, error) from None
+            finally:
+                manager.close()
 
 
 def _unreadable(step_folder: Path) -> str:

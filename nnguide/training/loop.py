@@ -7,6 +7,7 @@ run's.
 """
 
 import dataclasses
+import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
@@ -15,29 +16,39 @@ from typing import Any, Literal, NamedTuple
 import jax
 import numpy as np
 import optax
+from absl import logging
 from jax.sharding import Mesh
 
-from nnguide.array_types import Key
 from nnguide.config import InputError, run_only
 from nnguide.parallel import (
     ParallelConfig,
     compile_step,
     make_mesh,
     place,
-    state_shardings,
     writes,
 )
 from nnguide.training.checkpoint import Checkpoints, Retention
 from nnguide.training.evaluation import evaluator
+from nnguide.training.interruption import Interruption
 from nnguide.training.metrics import Recorder, Row, means
 from nnguide.training.optimizer import averaged
 from nnguide.training.profile import Profile, profiled_steps
-from nnguide.training.step import State, all_finite, initial_state, make_step
+from nnguide.training.rollback import Rollbacks
+from nnguide.training.start import Start
+from nnguide.training.step import State, all_finite, make_step
 from nnguide.training.task import Batches, Task
 
 
 class NonFiniteLoss(InputError):
-    """A loss, metric or parameter became NaN or infinite; names the last good step."""
+    """A loss, metric or parameter became NaN or infinite; names the last good step.
+
+    Attributes:
+      step: where it was found.
+    """
+
+    def __init__(self, message: str, step: int) -> None:
+        super().__init__(message)
+        self.step = step
 
 
 @dataclasses.dataclass(frozen=True)
@@ -59,6 +70,8 @@ class Config:
       best: metric whose best checkpoint stays too, for instance test/accuracy.
       best_mode: whether the best is the highest or the lowest.
       profile: START:STOP writes a trace of these steps to the workdir.
+      on_nan: what to do where a loss or gradient is not finite: stop; skip the update
+        and go on; roll back to the last checkpoint and pass over the batches since.
       progress: draw a progress bar.
       parallel: how a step is spread over devices.
     """
@@ -75,6 +88,7 @@ class Config:
     best: str = run_only("")
     best_mode: Literal["max", "min"] = run_only("max")
     profile: str = run_only("")
+    on_nan: Literal["stop", "skip", "rollback"] = "stop"
     progress: bool = run_only(True)
     parallel: ParallelConfig = run_only(ParallelConfig(), "alone")
 
@@ -151,56 +165,145 @@ def fit(
         config.keep_latest, config.best, config.best_mode, config.keep_steps
     )
     checkpoints = Checkpoints(workdir, retention) if workdir else None
-    layout = _layout(task, optimizer, config, mesh)
-    first, state = _start(task, optimizer, config, mesh, layout, checkpoints)
-    recorder = Recorder(workdir, first, config.steps, config.progress, writes())
+    start = Start(task, optimizer, config.seed, mesh, config.parallel.mode)
     frozen = dict(frozen or {})
-    evaluators = {
-        name: evaluator(
-            task,
-            its_batches,
-            frozen,
-            config.seed,
-            config.parallel.mode,
+    program = _Program(
+        compile_step(
+            make_step(
+                task,
+                optimizer,
+                batches,
+                config.accumulation,
+                config.steps_per_call,
+                skip_non_finite=config.on_nan == "skip",
+            ),
             mesh,
-            layout.params,
-        )
-        for name, its_batches in (evaluation or {}).items()
-    }
-    run = compile_step(
-        make_step(task, optimizer, batches, config.accumulation, config.steps_per_call),
-        mesh,
-        config.parallel.mode,
-        layout=layout,
-        batch_axis=int(config.steps_per_call > 1),
+            config.parallel.mode,
+            layout=start.layout,
+            batch_axis=int(config.steps_per_call > 1),
+        ),
+        place((batches.arrays, frozen), mesh),
+        {
+            name: evaluator(
+                task,
+                its_batches,
+                frozen,
+                config.seed,
+                config.parallel.mode,
+                mesh,
+                start.layout.params,
+            )
+            for name, its_batches in (evaluation or {}).items()
+        },
     )
-    shared = place((batches.arrays, frozen), mesh)
-    rows = _stacked(batches.stream(first), config.steps_per_call)
+    try:
+        return _fit(start, program, batches, config, workdir, checkpoints)
+    finally:
+        if checkpoints:
+            checkpoints.close()
+
+
+class _Program(NamedTuple):
+    """What is compiled: the step, what all steps share, name -> evaluation."""
+
+    step: Callable[[Any, Any, Any], tuple[Any, Any]]
+    shared: Any
+    evaluators: Mapping[str, Callable[[Any], Any]]
+
+
+def _fit(
+    start: Start,
+    program: _Program,
+    batches: Batches,
+    config: Config,
+    workdir: Path | None,
+    checkpoints: Checkpoints | None,
+) -> Fit:
+    """Trains from where the workdir left off, and again from there where asked to."""
+    rollbacks = Rollbacks(workdir) if workdir else None
+    while True:
+        restored = None
+        if checkpoints and checkpoints.exist():
+            restored = start.restored(checkpoints)
+        first, state = restored or (0, start.born())
+        passed_over = rollbacks.passed_over(first) if rollbacks else 0
+        rows = _stacked(batches.stream(first + passed_over), config.steps_per_call)
+        try:
+            return _train(first, state, rows, program, config, workdir, checkpoints)
+        except NonFiniteLoss as failure:
+            if config.on_nan != "rollback" or rollbacks is None or not rollbacks.left:
+                raise
+            if checkpoints is None or checkpoints.last_good is None:
+                raise
+            checkpoints.close()  # a save may still be on its way
+            logging.warning("%s Going back and passing over the batches.", failure)
+            rollbacks.add(failure.step, checkpoints.steps()[-1])
+
+
+def _train(
+    first: int,
+    state: State,
+    rows: Iterator[Any],
+    program: _Program,
+    config: Config,
+    workdir: Path | None,
+    checkpoints: Checkpoints | None,
+) -> Fit:
+    """The loop itself."""
+    recorder = Recorder(workdir, first, config.steps, config.progress, writes())
     profile = Profile(config.profile, workdir, config.steps_per_call)
     waiting: Waiting | None = None
+    interruption = Interruption()
     try:
-        for step in range(first, config.steps, config.steps_per_call):
-            profile.at(step, state)
-            state, metrics = run(state, next(rows), shared)
-            if waiting:  # fetched one call late, while the devices compute the next
-                _record(recorder, checkpoints, waiting)
-            done = step + config.steps_per_call
-            waiting = _due_metrics(done, state, metrics, evaluators, config)
-            recorder.advance(done)
-            if waiting and checkpoints and _due(done, config.save_every, config.steps):
-                row = _record(recorder, checkpoints, waiting)
-                recorder.sync()
-                _check_finite(state.params, done, checkpoints)
-                checkpoints.save(done, state, row)
-                waiting = None
+        with interruption:
+            for step in range(first, config.steps, config.steps_per_call):
+                profile.at(step, state)
+                state, metrics = program.step(state, next(rows), program.shared)
+                if waiting:  # fetched one call late, while the devices compute the next
+                    _record(recorder, checkpoints, waiting)
+                done = step + config.steps_per_call
+                waiting = _due_metrics(done, state, metrics, program.evaluators, config)
+                recorder.advance(done)
+                stop = checkpoints is not None and interruption.asked(done)
+                if checkpoints and (
+                    stop or _due(done, config.save_every, config.steps)
+                ):
+                    _save(recorder, checkpoints, waiting, done, state)
+                    waiting = None
+                if stop and done < config.steps:
+                    _end(done, checkpoints)
         if waiting:
             _record(recorder, checkpoints, waiting)
         profile.at(config.steps, state)
     finally:
         recorder.close()
-        if checkpoints:
-            checkpoints.close()
     return Fit(state, recorder.history)
+
+
+def _save(
+    recorder: Recorder,
+    checkpoints: Checkpoints,
+    waiting: "Waiting | None",
+    step: int,
+    state: State,
+) -> None:
+    """Metrics first, then the state; nothing that is not finite."""
+    row = _record(recorder, checkpoints, waiting) if waiting else None
+    recorder.sync()
+    if not all_finite(state.params):
+        raise _not_finite("a parameter is not finite", step, checkpoints)
+    checkpoints.save(step, state, row)
+
+
+def _end(step: int, checkpoints: Checkpoints | None) -> None:
+    """Ends the program with status 0 once the last save is on the disk."""
+    if checkpoints:
+        checkpoints.close()
+    print(
+        f"SIGTERM: saved step {step}; the same command goes on from here",
+        file=sys.stderr,
+    )
+    sys.exit(0)
 
 
 class Waiting(NamedTuple):
@@ -208,48 +311,6 @@ class Waiting(NamedTuple):
 
     step: int
     metrics: dict[str, Any]
-
-
-def _layout(
-    task: Task, optimizer: optax.GradientTransformation, config: Config, mesh: Mesh
-) -> State:
-    """Where every array of the state lives: a state of shardings."""
-    key = jax.random.key(config.seed)
-    shapes = jax.eval_shape(lambda key: initial_state(task, optimizer, key), key)
-    return state_shardings(lambda: task.init(key), shapes, mesh, config.parallel.mode)
-
-
-def _start(
-    task: Task,
-    optimizer: optax.GradientTransformation,
-    config: Config,
-    mesh: Mesh,
-    layout: State,
-    checkpoints: Checkpoints | None,
-) -> tuple[int, State]:
-    """The first step and its state: restored, or born where it lives."""
-    key = jax.random.key(config.seed)
-
-    def make(key: Key) -> State:
-        return initial_state(task, optimizer, key)
-
-    if checkpoints and checkpoints.exist():
-        like = jax.tree.map(
-            lambda leaf, sharding: jax.ShapeDtypeStruct(
-                leaf.shape, leaf.dtype, sharding=sharding
-            ),
-            jax.eval_shape(make, key),
-            layout,
-        )
-        restored = checkpoints.restore(like)
-        if restored:
-            return restored
-    # Drawing the parameters runs once: on CPU, LLVM's first level of optimization
-    # compiles it in less than half the time (measured) and gives the same bits.
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
-    options = {"xla_backend_optimization_level": 1} if on_cpu else None
-    born = jax.jit(make, out_shardings=layout, compiler_options=options)
-    return 0, born(place(key, mesh))
 
 
 def _stacked(stream: Iterator[Any], count: int) -> Iterator[Any]:
@@ -303,16 +364,11 @@ def _record(
     return row
 
 
-def _check_finite(params: Any, step: int, checkpoints: Checkpoints) -> None:
-    """A finite loss may leave parameters that are not: its gradient was not."""
-    if not all_finite(params):
-        raise _not_finite("a parameter is not finite", step, checkpoints)
-
-
 def _not_finite(what: str, step: int, checkpoints: Checkpoints | None) -> NonFiniteLoss:
     good = checkpoints.last_good if checkpoints else None
     return NonFiniteLoss(
         f"{what} at step {step}; last good checkpoint: "
-        f"{'none' if good is None else f'step {good}'}. Lower --optimizer.rate or set "
-        "--optimizer.clip."
+        f"{'none' if good is None else f'step {good}'}. Lower --optimizer.rate, set "
+        "--optimizer.clip, or choose --train.on_nan=skip or rollback.",
+        step,
     )

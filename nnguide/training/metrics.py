@@ -21,11 +21,15 @@ Row = dict[str, Any]
 
 
 def means(metrics: Metrics, prefix: str = "") -> Row:
-    """Fetches sums and divides them by their weights; a vector becomes a list."""
+    """Fetches sums and divides them by their weights; a vector becomes a list.
+
+    What counted nothing at all, of skipped steps, is left out.
+    """
     fetched = jax.device_get(metrics)
     return {
         prefix + name: (np.float64(total) / np.float64(weight)).tolist()
         for name, (total, weight) in sorted(fetched.items())
+        if np.any(weight) or np.any(total)
     }
 
 

@@ -60,6 +60,8 @@ def make_step(
     batches: Batches,
     accumulation: int = 1,
     steps_per_call: int = 1,
+    *,
+    skip_non_finite: bool = False,
 ) -> Callable[[State, Any, Any, Axis], tuple[State, Metrics]]:
     """The training step of a task, or k of them in one program.
 
@@ -71,6 +73,9 @@ def make_step(
       steps_per_call: k > 1 takes rows stacked to (k, B, ...) and scans; the metrics are
         summed over the k steps. All k batches are assembled before the scan: a gather
         inside it costs a small network more than its matrix products.
+      skip_non_finite: leave params and optimizer as they were where the loss or its
+        gradient is not finite; the metrics of such a step count nothing, and
+        "skipped" is the share of such steps.
 
     Returns:
       `step(state, rows, (arrays, frozen), axis) -> (state, metrics)`; metrics are
@@ -108,7 +113,8 @@ def make_step(
         gradient = jax.tree.map(lambda g: g / weight.mean(), gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
-        return State(state.step + 1, params, opt_state, state.key), metrics
+        new = State(state.step + 1, params, opt_state, state.key)
+        return _accepted(skip_non_finite, gradient, state, new, metrics)
 
     def step(state: State, rows: Any, shared: Any, axis: Axis) -> tuple[State, Metrics]:
         arrays, frozen = shared
@@ -183,6 +189,23 @@ def _accumulate(gradient_sums: Callable, batch: Any, count: int) -> Any:
         return jax.tree.map(jnp.add, sums, gradient_sums(piece)), None
 
     return jax.lax.scan(add, zeros, pieces)[0]
+
+
+def _accepted(
+    skip_non_finite: bool, gradient: Any, old: State, new: State, metrics: Metrics
+) -> tuple[State, Metrics]:
+    """The new state; or the old one a step on, its metrics counting nothing."""
+    if not skip_non_finite:
+        return new, metrics
+    good = all_finite((gradient, metrics))
+    kept = State(new.step, old.params, old.opt_state, old.key)
+    state, metrics = jax.tree.map(
+        lambda new, old: jnp.where(good, new, old),
+        (new, metrics),
+        (kept, jax.tree.map(jnp.zeros_like, metrics)),
+    )
+    skipped = 1 - good.astype(jnp.float32), jnp.ones(())
+    return state, {**metrics, "skipped": skipped}
 
 
 def _sum_over(axis: Axis, tree: Any) -> Any:
