@@ -1,0 +1,17 @@
+"""More features than dimensions."""
+
+import dataclasses
+
+from experiments.part8.setting import Setting
+from nnguide.results import Claim
+
+
+@dataclasses.dataclass(frozen=True)
+class Config:
+    """Nothing yet."""
+
+
+def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
+    """Measures and draws."""
+    del config, setting
+    return [], []
