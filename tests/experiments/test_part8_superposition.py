@@ -1,0 +1,97 @@
+"""Part 8's study of superposition: toy models, phases, dictionaries."""
+
+import dataclasses
+import time
+
+import jax
+import numpy as np
+import pytest
+from PIL import Image
+
+from experiments.benchmarks import superposition as benchmark
+from experiments.part8 import superposition, toy_models
+from experiments.part8.best_of_seeds import of_best
+from experiments.part8.setting import Setting
+from experiments.part8.superposition_claims import gaps_of
+from nnguide.config import InputError
+from nnguide.facts.superposition import phase
+
+TOY = superposition.Config(
+    steps=50, seeds=2, large_seeds=1, grid_side=4, grid_steps=50, sizes=(10, 20, 30)
+)
+PICTURES = ["arrows", "phases", "crowding", "recovery"]
+
+
+@pytest.mark.parametrize(
+    ("fields", "says"),
+    [
+        ({"steps": 60}, "superposition.steps=60: give a multiple of 50"),
+        ({"grid_steps": 0}, "superposition.grid_steps=0: give a multiple of 50"),
+        ({"grid_side": 1}, "superposition.grid_side=1: give 2 or more"),
+        ({"seeds": 0}, "superposition.seeds=0: give 1 or more"),
+        ({"sizes": (10, 30)}, "superposition.sizes=10,30: 20 is missing"),
+        ({"penalties": (0.4, 0.1)}, "superposition.penalties=0.4,0.1: give one to"),
+        ({"penalties": (0.0,)}, "superposition.penalties=0.0: give one to three"),
+        ({"penalties": ()}, "superposition.penalties=: give one to three"),
+    ],
+)
+def test_a_wrong_value_dies_with_flag_value_and_remedy(fields, says):
+    with pytest.raises(InputError, match=says):
+        superposition.Config(**fields)
+
+
+def test_a_toy_study_claims_nothing_unexpected_and_draws(tmp_path):
+    setting = Setting(0, tmp_path, "light")
+    claims, figures = superposition.study(TOY, setting)
+    assert len({claim.id for claim in claims}) == len(claims)
+    assert not [claim.id for claim in claims if claim.as_expected is False]
+    assert figures == [f"figures/superposition_{name}.png" for name in PICTURES]
+    for figure in figures:
+        with Image.open(tmp_path / figure) as picture:
+            assert picture.width == 2400
+        assert np.load((tmp_path / figure).with_suffix(".npz")).files
+
+
+def test_larger_runs_are_scored_and_smaller_ones_are_not():
+    full = superposition.Config()
+    assert full.is_full
+    assert dataclasses.replace(full, grid_side=200).is_full
+    assert not dataclasses.replace(full, grid_side=20).is_full
+    assert not dataclasses.replace(full, penalties=(0.4,)).is_full
+
+
+def test_the_best_start_is_chosen_model_by_model():
+    loss = np.array([[1.0, 5.0, 2.0], [3.0, 4.0, 1.0]])
+    every = {"bias": np.arange(12.0).reshape(2, 3, 2)}
+    chosen = of_best(every, loss)["bias"]
+    np.testing.assert_array_equal(chosen, [[0, 1], [8, 9], [10, 11]])
+
+
+def test_angles_between_neighbours_close_the_circle():
+    angle = np.radians([10, 350, 190, 100])
+    gaps = gaps_of(np.stack([np.cos(angle), np.sin(angle)]))
+    np.testing.assert_allclose(np.sort(gaps), [20, 90, 90, 160])
+
+
+@pytest.mark.slow
+def test_the_benchmark_s_loop_trains_what_the_grid_trains(monkeypatch):
+    """One model of many: the same cell in both programs ends in the same phase."""
+    monkeypatch.setattr(benchmark, "STEPS", 100)
+    conditions = toy_models.grid_conditions(2)
+    many = benchmark._trained(2)(conditions, jax.random.key(0))
+    assert many.shape == (2, 4, 1, 2)
+    cell = jax.tree.map(lambda each: each[:1], conditions)
+    alone = benchmark._trained(2)(cell, jax.random.key(0))
+    assert alone.shape == (2, 1, 1, 2)
+    assert set(phase(alone).ravel().tolist()) <= {0, 1, 2}
+
+
+@pytest.mark.slow
+def test_the_full_study_lands_where_it_should_and_a_finished_run_only_redraws(tmp_path):
+    setting = Setting(0, tmp_path, "light")
+    claims, _ = superposition.study(superposition.Config(), setting)
+    assert not [claim.id for claim in claims if claim.as_expected is not True]
+    started = time.monotonic()
+    again, _ = superposition.study(superposition.Config(), setting)
+    assert [claim.measured for claim in again] == [claim.measured for claim in claims]
+    assert time.monotonic() - started < 40
