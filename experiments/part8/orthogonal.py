@@ -139,7 +139,7 @@ def distortion(config: Config, seed: int) -> float:
     points, project = jax.random.split(jax.random.key(seed))
     enough = projection.enough_dimensions(config.sample, DISTORTION)
     sample = jax.random.normal(points, (config.sample, GPT3_WIDTH))
-    return projection.largest_distortion(sample, enough, project)[0]
+    return float(projection.distortion(sample, enough, project)[0])
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:

@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float
 
 from nnguide.facts.near_orthogonal import log_share_outside
+from nnguide.results import Number
 
 
 def _log_moments(dimensions: int) -> Float[np.ndarray, "orders"]:
@@ -25,7 +26,7 @@ def _log_moments(dimensions: int) -> Float[np.ndarray, "orders"]:
     return np.cumsum(np.log(2 * order - 1) - np.log(dimensions + 2 * order - 2))
 
 
-def log_most(dimensions: int, within: float) -> float:
+def log_most(dimensions: int, within: Number) -> float:
     """The log of a number that no set of vectors exceeds.
 
     Args:
@@ -63,12 +64,12 @@ def least_rms_cosine(count: int, dimensions: int) -> float:
     return math.sqrt(max(0, count - dimensions) / (dimensions * (count - 1)))
 
 
-def log_greedy(dimensions: int, within: float) -> float:
+def log_greedy(dimensions: int, within: Number) -> float:
     """The log of a number of vectors that choosing one after the other always finds."""
     return -log_share_outside(dimensions, within)
 
 
-def random_count(dimensions: int, within: float) -> int:
+def random_count(dimensions: int, within: Number) -> int:
     """How many random vectors are all within so many degrees of 90, as likely as not.
 
     The largest N that expects at most half a pair outside.
@@ -77,7 +78,7 @@ def random_count(dimensions: int, within: float) -> int:
     return int((1 + math.sqrt(1 + 4 * pairs)) / 2)
 
 
-def overtakes_basis(within: float) -> int:
+def overtakes_basis(within: Number) -> int:
     """From how many dimensions on the greedy argument finds more than an axis each.
 
     Args:
@@ -93,7 +94,7 @@ def overtakes_basis(within: float) -> int:
     return high
 
 
-def dimensions_for_random(count: int, within: float) -> float:
+def dimensions_for_random(count: Number, within: Number) -> float:
     """Dimensions in which `count` random vectors all lie within so many degrees of 90.
 
     About: 2 ln(N^2) / cos^2, from the Gaussian tail of one pair's cosine.

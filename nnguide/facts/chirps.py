@@ -24,7 +24,7 @@ def count(p: int) -> int:
     return 2 * p * (p + 1)
 
 
-def vectors(p: int, numbers: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N 2p"]:
+def vectors(p: int, numbers: Int[np.ndarray, "N"]) -> Float[np.ndarray, "N D"]:
     """The real vectors with these numbers, of length 1.
 
     Phases are whole multiples of 2 pi / p, reduced exactly before any sine.

@@ -10,12 +10,13 @@ import math
 import numpy as np
 
 from nnguide.facts.angle_bounds import log_greedy
+from nnguide.results import Number
 
 _BLOCK = 2048  # vectors at a time
 
 
 def insert(
-    rng: np.random.Generator, dimensions: int, within: float, coverings: float = 4.0
+    rng: np.random.Generator, dimensions: int, within: Number, coverings: Number = 4.0
 ) -> int:
     """Counts the random vectors that stay.
 

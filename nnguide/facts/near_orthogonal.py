@@ -17,6 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from nnguide.array_types import Array, Key
+from nnguide.results import Number
 
 BINS = 900  # of 0.2 degrees, so that 89 and 91 are borders
 
@@ -35,7 +36,7 @@ class Pairs(NamedTuple):
     rms_cosine: float
     closest: float
 
-    def share(self, low: float, high: float) -> float:
+    def share(self, low: Number, high: Number) -> float:
         """Share of the pairs between two angles in degrees, which are bin borders."""
         first, last = (round(angle * BINS / 180) for angle in (low, high))
         return float(self.counts[first:last].sum() / self.counts.sum())
@@ -83,7 +84,7 @@ def _line_angle(one: np.ndarray, other: np.ndarray) -> float:
     return math.degrees(2 * math.atan2(short, long))
 
 
-def log_share_outside(dimensions: int, within: float) -> float:
+def log_share_outside(dimensions: int, within: Number) -> float:
     """The log of the share of random pairs more than `within` degrees off 90.
 
     In the log domain, for the shares of wide spaces are smaller than any float.
@@ -109,7 +110,7 @@ def _nodes() -> tuple[np.ndarray, np.ndarray]:
     return np.polynomial.legendre.leggauss(200)
 
 
-def share_within(dimensions: int, within: float) -> float:
+def share_within(dimensions: int, within: Number) -> float:
     """The share of random pairs within so many degrees of 90."""
     return -math.expm1(log_share_outside(dimensions, within))
 

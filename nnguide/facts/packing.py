@@ -60,8 +60,8 @@ def video_descent(
 
 
 def log_weight(
-    loss: Sharpened, cosine: Float[Array, "N"], sharpness: Any
-) -> Float[Array, "N"]:
+    loss: Sharpened, cosine: Float[Array, "*N"], sharpness: Any
+) -> Float[Array, "*N"]:
     """What is summed under the log, by its own log: b cos^2, or b log |cos|."""
     if loss == "exponential":
         return sharpness * cosine**2
@@ -94,7 +94,7 @@ def sharp_gradient(
 def sharp_descent(
     start: Float[Array, "N D"],
     loss: Sharpened,
-    sharpness: tuple[float, float],
+    sharpness: tuple[Any, Any],
     steps: int,
     rate: float,
     chunk: int = 256,

@@ -8,6 +8,7 @@ Lindenstrauss".
 """
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -28,7 +29,6 @@ def enough_dimensions(count: int, distortion: float) -> int:
     return int(4 * math.log(count) / (distortion**2 / 2 - distortion**3 / 3))
 
 
-@jax.jit
 def squared_distances(points: Float[Array, "N D"]) -> Float[Array, "N N"]:
     """Squared distances of all pairs."""
     lengths = (points**2).sum(axis=1)
@@ -36,9 +36,10 @@ def squared_distances(points: Float[Array, "N D"]) -> Float[Array, "N N"]:
     return jnp.maximum(lengths[:, None] + lengths[None] - 2 * products, 0)
 
 
-def largest_distortion(
+@partial(jax.jit, static_argnames="dimensions")
+def distortion(
     points: Float[Array, "N D"], dimensions: int, key: Key
-) -> tuple[float, float]:
+) -> tuple[Float[Array, ""], Float[Array, ""]]:
     """Projects points at random and compares all their squared distances.
 
     Args:
@@ -51,7 +52,8 @@ def largest_distortion(
     """
     shape = (points.shape[1], dimensions)
     projection = jax.random.normal(key, shape) / math.sqrt(dimensions)
-    after = squared_distances(points @ projection)
-    pair = jnp.triu_indices(len(points), 1)
-    off = after[pair] / squared_distances(points)[pair] - 1
-    return float(jnp.abs(off).max()), float(jnp.sqrt((off**2).mean()))
+    itself = jnp.eye(len(points))
+    before = squared_distances(points) + itself
+    off = (1 - itself) * (squared_distances(points @ projection) / before - 1)
+    pairs = len(points) * (len(points) - 1)
+    return jnp.abs(off).max(), jnp.sqrt((off**2).sum() / pairs)

@@ -7,19 +7,19 @@ from jaxtyping import Int
 
 from nnguide.facts.near_orthogonal import BINS, density, share_within
 from nnguide.plots.lettering import label, percent, title
-from nnguide.plots.style import DASHES, Axes, Figure, Theme, figure, palette_of
+from nnguide.plots.style import DASHES, Axes, Figure, Number, Theme, figure, palette_of
 
 _LOWEST = 1e-6  # share of the pairs that is still drawn
 
 
-def _shares(counts: np.ndarray, width: float) -> tuple[np.ndarray, np.ndarray]:
+def _shares(counts: np.ndarray, width: Number) -> tuple[np.ndarray, np.ndarray]:
     """Borders in degrees, and the share of the pairs in each bin of this width."""
     together = round(width * BINS / 180)
     shares = counts.reshape(-1, together).sum(axis=1) / counts.sum()
     return np.linspace(0, 180, len(shares) + 1), shares
 
 
-def _between(counts: np.ndarray, low: float, high: float) -> float:
+def _between(counts: np.ndarray, low: Number, high: Number) -> float:
     """The share of the pairs between two angles in degrees."""
     first, last = (round(angle * BINS / 180) for angle in (low, high))
     return float(counts[first:last].sum() / counts.sum())
@@ -86,7 +86,8 @@ def zoomed_out(
         "pairs, which its loss drives to 0 and 180",
         f"All pairs of {count:,} vectors in {dimensions} dimensions; 1/d is "
         f"{1 / dimensions:.1%}. Middle and right: logarithmic, a bar a degree, red "
-        "where the video's window has ended. Grey lines: the random vectors at the start.",
+        "where the video's window has ended. Grey lines: the random "
+        "vectors at the start.",
     )
     return drawing
 
@@ -149,8 +150,8 @@ def random_angles(
 def _draw_spaces(
     axes: Axes,
     spaces: Mapping[int, np.ndarray],
-    width: float,
-    limits: tuple[float, float],
+    width: Number,
+    limits: tuple[Number, Number],
 ) -> None:
     colours = palette_of(axes)
     angle = np.linspace(*limits, 721)

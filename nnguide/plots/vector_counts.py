@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 
 from nnguide.facts.angle_bounds import log_greedy, log_most
 from nnguide.plots.lettering import end_labels, label, reference_line, title
-from nnguide.plots.style import DASHES, Axes, Figure, Theme, figure, palette_of
+from nnguide.plots.style import DASHES, Axes, Figure, Number, Theme, figure, palette_of
 
 _WIDTHS = np.unique(np.geomspace(8, 200_000, 80).round().astype(int))
 _ANGLES = (5, 2, 1)
@@ -21,9 +21,9 @@ def smallest_angles(
     random: Float[np.ndarray, "counts"],
     optimised: Float[np.ndarray, "counts"],
     possible: Float[np.ndarray, "counts"],
-    chirps: tuple[int, float],
-    losses: Mapping[str, float],
-    bound: tuple[int, int, float],
+    chirps: tuple[int, Number],
+    losses: Mapping[str, Number],
+    bound: tuple[int, int, Number],
 ) -> Figure:
     """Draws the angle of the closest pair against the number of vectors, and by loss.
 
@@ -57,8 +57,8 @@ def smallest_angles(
     end_labels(left, ends)
     left.plot(*chirps, "*", color=colours.accent, ms=17, zorder=4)
     label(
-        left, *chirps, f"{chirps[0]:,} chirps: {chirps[1]:.1f}", offset=(0, -18),
-        ha="center", color=colours.accent, weight="bold",
+        left, *chirps, f"{chirps[0]:,} chirps: {chirps[1]:.1f}", offset=(14, 4),
+        ha="left", color=colours.accent, weight="bold",
     )  # fmt: skip
     left.set_xticks(counts, [f"{count:,}" for count in counts])
     left.minorticks_off()
@@ -79,7 +79,7 @@ def smallest_angles(
 
 
 def _draw_losses(
-    axes: Axes, losses: Mapping[str, float], bound: tuple[int, int, float]
+    axes: Axes, losses: Mapping[str, Number], bound: tuple[int, int, Number]
 ) -> None:
     colours = palette_of(axes)
     count, dimensions, possible = bound
@@ -108,7 +108,7 @@ def _draw_losses(
 def growth(
     theme: Theme,
     grown: Mapping[int, Float[np.ndarray, "spaces 2"]],
-    chirps: tuple[int, int, float],
+    chirps: tuple[int, int, Number],
 ) -> Figure:
     """Draws the number of vectors against the dimensions, at several angles.
 
@@ -127,8 +127,8 @@ def growth(
     title(
         drawing,
         f"At {min(grown)} to {max(grown)} degrees the exponential growth is real; at "
-        f"1 degree luck finds {greedy:.0f} vectors in {chirps[0]:,} dimensions, a formula "
-        f"{chirps[1]:,}",
+        f"1 degree luck finds {greedy:.0f} vectors in {chirps[0]:,} dimensions, a "
+        f"formula {chirps[1]:,}",
         "N vectors, all within so many degrees of perpendicular. Points: random "
         "vectors that stay if they fit. Lines: the greedy argument's 1/P, P the share "
         "of random pairs further off. The axes alone are N = d.",
@@ -165,7 +165,7 @@ def _draw_grown(axes: Axes, grown: Mapping[int, np.ndarray]) -> None:
     title(axes, "Measured: straight lines are exponentials")
 
 
-def _draw_promised(axes: Axes, chirps: tuple[int, int, float]) -> None:
+def _draw_promised(axes: Axes, chirps: tuple[int, int, Number]) -> None:
     colours = palette_of(axes)
     axes.set_xscale("log")
     axes.set_xlim(_WIDTHS[0], _WIDTHS[-1])
@@ -206,7 +206,7 @@ def _draw_promised(axes: Axes, chirps: tuple[int, int, float]) -> None:
     title(axes, "Promised by the greedy argument, far beyond")
 
 
-def _powers_of_ten(axes: Axes, highest: float) -> None:
+def _powers_of_ten(axes: Axes, highest: Number) -> None:
     step = 1 if highest < 8 else 4
     powers = np.arange(0, highest, step)
     axes.set_yticks(powers, [f"$10^{{{power:.0f}}}$" for power in powers])
