@@ -201,7 +201,7 @@ def crowding(
         left, -0.4, 5.5, "5 dimensions", offset=(0, -9), ha="left",
         color=palette_of(left).accent, size=TICK,
     )  # fmt: skip
-    title(left, "Length of directions, white 0 to black 1.2")
+    title(left, "Length of each direction, 0 to 1.2, by shade")
     best = chosen, places
     _draw_starts(middle, counts, counts[best])
     middle.set_ylim(0, features)

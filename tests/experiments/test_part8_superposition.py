@@ -3,18 +3,16 @@
 import dataclasses
 import time
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from experiments.benchmarks import superposition as benchmark
-from experiments.part8 import superposition, toy_models
+from experiments.part8 import superposition
 from experiments.part8.best_of_seeds import of_best
 from experiments.part8.setting import Setting
 from experiments.part8.superposition_claims import gaps_of
 from nnguide.config import InputError
-from nnguide.facts.superposition import phase
 
 TOY = superposition.Config(
     steps=50, seeds=2, large_seeds=1, grid_side=4, grid_steps=50, sizes=(10, 20, 30)
@@ -74,16 +72,19 @@ def test_angles_between_neighbours_close_the_circle():
 
 
 @pytest.mark.slow
-def test_the_benchmark_s_loop_trains_what_the_grid_trains(monkeypatch):
-    """One model of many: the same cell in both programs ends in the same phase."""
-    monkeypatch.setattr(benchmark, "STEPS", 100)
-    conditions = toy_models.grid_conditions(2)
-    many = benchmark._trained(2)(conditions, jax.random.key(0))
-    assert many.shape == (2, 4, 1, 2)
-    cell = jax.tree.map(lambda each: each[:1], conditions)
-    alone = benchmark._trained(2)(cell, jax.random.key(0))
-    assert alone.shape == (2, 1, 1, 2)
-    assert set(phase(alone).ravel().tolist()) <= {0, 1, 2}
+def test_the_benchmark_s_loop_stands_for_all_runs(monkeypatch):
+    for name, value in (("SIDE", 4), ("STEPS", 50), ("TIMED", 4)):
+        monkeypatch.setattr(benchmark, name, value)
+    (case,) = benchmark.cases(peers=True)
+    assert case.amount == 4 * 4 * 4
+    assert list(case.contenders) == ["nnguide", "loop_over_4_of_64_jitted_runs_scaled"]
+    assert case.contenders["nnguide"]() is None
+    loop = case.contenders["loop_over_4_of_64_jitted_runs_scaled"]
+    loop()  # compiles
+    started = time.monotonic()
+    counted = loop()
+    assert counted is not None
+    assert counted == pytest.approx(16 * (time.monotonic() - started), rel=0.3)
 
 
 @pytest.mark.slow
