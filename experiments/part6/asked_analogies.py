@@ -31,7 +31,6 @@ OF_GUIDE = {
     "bratwurst": "sushi-japan+germany=bratwurst",
 }
 SEMANTIC = 5  # the first sections of Google's set; the others are of grammar
-SHOWN = 4  # words a convention
 HEADINGS = (
     "analogy",
     "nearest, (its own words)\nallowed",
@@ -41,12 +40,31 @@ HEADINGS = (
 )
 
 
-def show(words: Words, asked: Sequence[str]) -> None:
-    """Prints what the asked sums find, by both conventions.
+def of_guide(words: Words) -> dict[str, Found]:
+    """The guide's sums by the word expected, those whose words are all known."""
+    asked = {name: parse_analogy(text) for name, text in OF_GUIDE.items()}
+    groups = [(*analogy.words, name) for name, analogy in asked.items()]
+    kept = words.known(groups, "the guide's sums")
+    return {group[-1]: solve(words.vocabulary, asked[group[-1]]) for group in kept}
+
+
+def solve_asked(words: Words, asked: Sequence[str]) -> list[Found]:
+    """A reader's own sums.
 
     Raises:
       InputError: a word is not in the vocabulary.
     """
+    found = []
+    for text in asked:
+        try:
+            found.append(solve(words.vocabulary, parse_analogy(text)))
+        except InputError as error:
+            raise InputError(f"--directions.analogies={text}: {error}") from None
+    return found
+
+
+def show(found: Sequence[Found]) -> None:
+    """Prints what sums find, by both conventions."""
     from rich import box
     from rich.console import Console
     from rich.table import Table
@@ -54,18 +72,13 @@ def show(words: Words, asked: Sequence[str]) -> None:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
     for heading in HEADINGS:
         table.add_column(heading)
-    for text in asked:
-        analogy = parse_analogy(text)
-        try:
-            found = solve(words.vocabulary, analogy, SHOWN)
-        except InputError as error:
-            raise InputError(f"--directions.analogies={text}: {error}") from None
-        own, answer = analogy.words, analogy.answer
-        ranks = f"{found.rank_allowed:,} and {found.rank_excluded:,}"
+    for each in found:
+        own, answer = each.analogy.words, each.analogy.answer
+        ranks = f"{each.rank_allowed:,} and {each.rank_excluded:,}"
         table.add_row(
-            text.partition("=")[0], _listed(found.allowed, own, answer),
-            _listed(found.excluded, own, answer),
-            *((f"{answer} {found.cosine:.3f}", ranks) if answer else ()),
+            each.analogy.text.partition("=")[0], _listed(each.allowed, own, answer),
+            _listed(each.excluded, own, answer),
+            *((f"{answer} {each.cosine:.3f}", ranks) if answer else ()),
         )  # fmt: skip
     Console(width=None if sys.stdout.isatty() else 120).print(table)
 
@@ -81,11 +94,8 @@ def _listed(found: Neighbours, own: Sequence[str], answer: str | None) -> str:
     return "\n".join(lines)
 
 
-def study(words: Words) -> tuple[list[Claim], list[str]]:
-    """The guide's three sums."""
-    asked = {name: parse_analogy(text) for name, text in OF_GUIDE.items()}
-    kept = words.known([(*a.words, name) for name, a in asked.items()], "the guide's")
-    found = {group[-1]: solve(words.vocabulary, asked[group[-1]]) for group in kept}
+def study(words: Words, found: dict[str, Found]) -> tuple[list[Claim], list[str]]:
+    """The guide's sums, drawn and judged."""
     if not found:
         return [], []
     drawn = [_to_draw(words, name, each) for name, each in found.items()]

@@ -34,16 +34,16 @@ class Config:
       questions: google is Mikolov's 19,544 analogies; text:PATH a file laid out alike.
       similarity: wordsim353, or text:PATH of lines of two words and a rating, apart by
         tabs.
-      analogies: sums to look up, for instance king-man+woman,paris-france+italy=rome;
-        the word behind = is the one expected. Blanks go around the signs where a word
-        has a hyphen.
+      analogies: sums to look up beside the guide's three, for instance
+        paris-france+italy,mice-mouse+cat=cats; the word behind = is the one expected.
+        Blanks go around the signs where a word has a hyphen.
     """
 
     vectors: str = "glove"
     words: int = 0
     questions: str = "google"
     similarity: str = "wordsim353"
-    analogies: tuple[str, ...] = run_only(tuple(asked_analogies.OF_GUIDE.values()))
+    analogies: tuple[str, ...] = run_only(())
 
     def __post_init__(self) -> None:
         check("directions", self, words=0)
@@ -68,13 +68,18 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
         config.scored,
         setting,
     )
-    asked_analogies.show(words, config.analogies)
+    questions = load_questions(config.questions)
+    rated = load_rated_pairs(config.similarity)
+    asked = asked_analogies.solve_asked(words, config.analogies)
+    guide = asked_analogies.of_guide(words)
+    if guide or asked:
+        asked_analogies.show([*guide.values(), *asked])
     found = [
-        asked_analogies.study(words),
-        asked_analogies.study_test_set(words, load_questions(config.questions)),
+        asked_analogies.study(words, guide),
+        asked_analogies.study_test_set(words, questions),
         plural_and_gender.study_plural(words),
         plural_and_gender.study_gender(words),
-        similarity.study(words, load_rated_pairs(config.similarity)),
+        similarity.study(words, rated),
         planted_analogies.study(setting),
     ]
     return (

@@ -38,8 +38,9 @@ def random_differences(words: Words, count: int) -> Float[np.ndarray, "count D"]
     """Differences of two common words each, drawn at random."""
     vectors = np.asarray(words.vocabulary.vectors[:COMMON])
     rng = np.random.default_rng(words.setting.seed)
-    rows = np.array([rng.choice(len(vectors), 2, replace=False) for _ in range(count)])
-    return vectors[rows[:, 1]] - vectors[rows[:, 0]]
+    start = rng.integers(len(vectors), size=count)
+    end = (start + rng.integers(1, len(vectors), size=count)) % len(vectors)
+    return vectors[end] - vectors[start]
 
 
 def _ends(words: Words, pairs: list[tuple[str, ...]]) -> Float[np.ndarray, "pairs 2 D"]:

@@ -38,7 +38,7 @@ class Ranks(NamedTuple):
 def ranks(
     unit_vectors: Float[Array, "V D"], questions: Int[np.ndarray, "questions 4"]
 ) -> Ranks:
-    """The ranks of the fourth words, in chunks of 1,024 questions.
+    """The ranks of the fourth words, in chunks of up to 1,024 questions.
 
     A word as near as the answer does not count as nearer.
 
@@ -46,8 +46,8 @@ def ranks(
       unit_vectors: of length 1.
       questions: rows of a, b, c and d.
     """
-    size = QUESTIONS_AT_ONCE
-    chunks = max(1, -(-len(questions) // size))
+    chunks = max(1, -(-len(questions) // QUESTIONS_AT_ONCE))
+    size = max(1, -(-len(questions) // chunks))  # one program; next to nothing padded
     padded = np.zeros((chunks * size, 4), np.int32)
     padded[: len(questions)] = questions
     found = [

@@ -62,17 +62,15 @@ def parallelograms(theme: Theme, drawn: Sequence[Drawn]) -> Figure:
         allowed, excluded = each.ranks
         a, c, b, d = each.words
         title(
-            axes, f"{b} - {a} + {c}: {d} is number {allowed:,}",
-            f"{excluded:,} without the three inputs; cosine {each.cosine:.2f}",
+            axes, f"{b} - {a} + {c}",
+            f"{d} is number {allowed:,}, without the three inputs {excluded:,}; "
+            f"cosine {each.cosine:.2f}",
         )  # fmt: skip
-    names = ", ".join(each.words[3] for each in drawn)
-    allowed, excluded = (
-        ", ".join(f"{each.ranks[kind]:,}" for each in drawn) for kind in (0, 1)
-    )
+    ranks = ", ".join(f"{each.words[3]} {each.ranks[0]:,}" for each in drawn)
+    without = ", ".join(f"{each.ranks[1]:,}" for each in drawn)
     title(
         drawing,
-        f"Nearest to the sum, {names} are number {allowed}; without the sum's own "
-        f"words, {excluded}",
+        f"Ranks by nearness to the sum: {ranks}; of other words {without}",
         "Four vectors span three dimensions, so distances here are the true ones, on "
         "one scale. The ground holds the sum; the true word stands above it.",
     )

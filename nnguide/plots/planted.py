@@ -34,7 +34,7 @@ def planted(
       The figure: log-odds in both languages, analogies over the size of the corpus.
     """
     drawing, panels = figure(theme, 12, 5.2, ncols=3, width_ratios=(1, 1, 1.3))
-    names = ("Log-odds add", "They do not")
+    names = ("Log-odds add", "Dealt anew")
     stride = max(1, odds[0].size // _POINTS)
     points = [
         np.stack([x.ravel()[::stride], y.ravel()[::stride]])
@@ -45,7 +45,7 @@ def planted(
         panels, names, points, correlations, strict=False
     ):
         _draw_odds(axes, each, reach)
-        title(axes, f"{name}: they correlate {correlation:.3f}")
+        title(axes, f"{name}: correlation {correlation:.2f}")
     panels[0].set_ylabel("difference of vectors . context word")
     _draw_right(panels[2], corpora, right)
     title(panels[2], "Analogies over the corpus")

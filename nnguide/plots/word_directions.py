@@ -54,7 +54,7 @@ def plurality(
         axes = panels[above]
         _draw_pairs(axes, [pairs[row] for row in map(int, order)], words[order])
         further = float((words[:, 1] > words[:, 0]).mean())
-        title(axes, f"Along {name}: {further:.0%} of the plurals are further")
+        title(axes, f"Along {name}: {further:.0%} of plurals are ahead")
         _draw_numbers(panels[below], numbers, counts)
         for each in (axes, panels[below]):
             each.set_xlim(limits)
