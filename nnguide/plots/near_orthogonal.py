@@ -151,7 +151,7 @@ def _draw_spaces(
     axes: Axes,
     spaces: Mapping[int, np.ndarray],
     width: Number,
-    limits: tuple[Number, Number],
+    limits: tuple[int, int],
 ) -> None:
     colours = palette_of(axes)
     angle = np.linspace(*limits, 721)

@@ -84,7 +84,7 @@ def _draw_losses(
     colours = palette_of(axes)
     count, dimensions, possible = bound
     rows = np.arange(len(losses))
-    axes.barh(rows, list(losses.values()), 0.6, color=colours.positive)
+    axes.barh(rows, np.array(list(losses.values())), 0.6, color=colours.positive)
     for row, angle in zip(rows, losses.values(), strict=True):
         inside = angle > 20
         colour = colours.ground if inside else colours.ink
