@@ -3,13 +3,14 @@
 import dataclasses
 import time
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
 from experiments.benchmarks import superposition as benchmark
-from experiments.part8 import superposition
-from experiments.part8.best_of_seeds import of_best
+from experiments.part8 import best_of_seeds, dictionaries, superposition, toy_models
+from experiments.part8.best_of_seeds import Best, of_best
 from experiments.part8.setting import Setting
 from experiments.part8.superposition_claims import gaps_of
 from nnguide.config import InputError
@@ -38,9 +39,29 @@ def test_a_wrong_value_dies_with_flag_value_and_remedy(fields, says):
         superposition.Config(**fields)
 
 
-def test_a_toy_study_claims_nothing_unexpected_and_draws(tmp_path):
-    setting = Setting(0, tmp_path, "light")
-    claims, figures = superposition.study(TOY, setting)
+def untrained(setting, name, functions, size, frozen=None) -> Best:
+    """Stands in for a training: random parameters, random losses, nothing compiled."""
+    del setting, name, frozen
+    random = np.random.default_rng(0)
+    starts = jax.vmap(functions[0])
+    shapes = jax.eval_shape(starts, jax.random.split(jax.random.key(0), size.seeds))
+    every = jax.tree.map(
+        lambda shape: random.normal(size=shape.shape).astype(np.float32), shapes
+    )
+    loss = random.uniform(size=jax.tree.leaves(shapes)[0].shape[:2])
+    return Best(of_best(every, loss), every, loss)
+
+
+@pytest.mark.parametrize(  # four trainings take their time to compile
+    "trained", [False, pytest.param(True, marks=pytest.mark.slow)]
+)
+def test_a_toy_study_claims_nothing_unexpected_and_draws(
+    trained, tmp_path, monkeypatch
+):
+    if not trained:
+        monkeypatch.setattr(toy_models, "train", untrained)
+        monkeypatch.setattr(dictionaries, "train", untrained)
+    claims, figures = superposition.study(TOY, Setting(0, tmp_path, "light"))
     assert len({claim.id for claim in claims}) == len(claims)
     assert not [claim.id for claim in claims if claim.as_expected is False]
     assert figures == [f"figures/superposition_{name}.png" for name in PICTURES]
@@ -48,6 +69,16 @@ def test_a_toy_study_claims_nothing_unexpected_and_draws(tmp_path):
         with Image.open(tmp_path / figure) as picture:
             assert picture.width == 2400
         assert np.load((tmp_path / figure).with_suffix(".npz")).files
+
+
+def test_a_trained_grid_is_read_back_and_not_trained_again(tmp_path, monkeypatch):
+    setting = Setting(0, tmp_path, "light")
+    grid = toy_models.two_in_one(setting, 2, 50, 2)
+    monkeypatch.setattr(best_of_seeds, "EXAMPLES", 0)  # nothing is evaluated again
+    again = toy_models.two_in_one(setting, 2, 50, 2)
+    jax.tree.map(np.testing.assert_array_equal, grid, again)
+    assert grid.presence.tolist() == [0.01, 1]
+    assert grid.norms.shape == (2, 2, 2)
 
 
 def test_larger_runs_are_scored_and_smaller_ones_are_not():
