@@ -6,7 +6,7 @@ W is the direction in which the model writes feature i.
 
 Models that differ in how often features are present see the same draws: each reads the
 values with its own share of them kept. Examples come last in every product, which is
-ten times as fast on a CPU as features last.
+about twice as fast on a CPU as features last.
 
 Source: Elhage et al. 2022, "Toy Models of Superposition"; 3Blue1Brown, "How might LLMs
 store facts".
