@@ -45,7 +45,7 @@ def planted(
         panels, names, points, correlations, strict=False
     ):
         _draw_odds(axes, each, reach)
-        title(axes, f"{name}: correlation {correlation:.2f}")
+        title(axes, f"{name}: correlation {correlation:.3f}")
     panels[0].set_ylabel("difference of vectors . context word")
     _draw_right(panels[2], corpora, right)
     title(panels[2], "Analogies over the corpus")
