@@ -17,6 +17,7 @@ from experiments import launcher
 from experiments.part6 import (
     context,
     cross_token,
+    directions,
     one_pass,
     parameters,
     softmax,
@@ -25,6 +26,7 @@ from experiments.part6 import (
 )
 from experiments.part6.context import Config as ContextConfig
 from experiments.part6.cross_token import Config as CrossTokenConfig
+from experiments.part6.directions import Config as DirectionsConfig
 from experiments.part6.one_pass import Config as OnePassConfig
 from experiments.part6.setting import Setting, Training, fitting, train
 from experiments.part6.softmax import Config as SoftmaxConfig
@@ -40,6 +42,7 @@ NAME = "part6_transformers"
 Study = Literal[
     "all",
     "tokens",
+    "directions",
     "cross_token",
     "unembedding",
     "softmax",
@@ -60,6 +63,7 @@ class Config(launcher.Common):
       training: how it is trained.
       seed: of everything that is random.
       tokens: what merges do.
+      directions: word vectors, and what they are asked.
       cross_token: where Jacobians are taken.
       softmax: which predictions are heated and cooled.
       context: how the context is measured.
@@ -80,6 +84,7 @@ class Config(launcher.Common):
     training: Training = Training()
     seed: int = 0
     tokens: TokensConfig = TokensConfig()
+    directions: DirectionsConfig = DirectionsConfig()
     cross_token: CrossTokenConfig = CrossTokenConfig()
     softmax: SoftmaxConfig = SoftmaxConfig()
     context: ContextConfig = ContextConfig()
@@ -106,6 +111,7 @@ def studies(
     """The studies by the name that --study gives them, in the guide's order."""
     return {
         "tokens": lambda setting: tokens.study(config.tokens, setting),
+        "directions": lambda setting: directions.study(config.directions, setting),
         "cross_token": lambda setting: cross_token.study(config.cross_token, setting),
         "unembedding": unembedding.study,
         "softmax": lambda setting: softmax.study(config.softmax, setting),

@@ -16,6 +16,7 @@ from experiments import part6_transformers as part6
 from experiments.part6 import (
     context,
     cross_token,
+    directions,
     one_pass,
     setting,
     softmax,
@@ -42,6 +43,7 @@ TOY = part6.Config(
     model=MODEL,
     training=setting.Training(steps=50, batch_size=2, networks=2),
     tokens=tokens.Config(sizes=(256, 300), strings=50),
+    directions=directions.Config(words=1000),  # test_part6_directions.py
     cross_token=cross_token.Config(tokens=5),
     softmax=softmax.Config(predictions=8),
     context=context.Config(windows=16, texts=4),
@@ -112,7 +114,10 @@ def test_no_claim_of_a_toy_run_is_other_than_expected(toy):
     _, results = toy
     assert not [claim for claim in results.claims if claim.as_expected is False]
     unscored = {claim.id for claim in results.claims if claim.as_expected is None}
-    assert unscored == {  # what only the full run can tell
+    of_words = "6.analogies_", "6.simil"
+    assert {
+        name for name in unscored if not name.startswith(of_words)
+    } == {  # what only the full run can tell
         "6.merges_lengthen_tokens",
         "6.characters_of_own_token",
         "6.characters_of_gpt2_token",
@@ -128,7 +133,7 @@ def test_no_claim_of_a_toy_run_is_other_than_expected(toy):
 
 def test_every_picture_is_there_with_its_numbers(toy):
     _, results = toy
-    assert len(results.figures) == 8
+    assert len(results.figures) == 11
     for figure in results.figures:
         with Image.open(results.workdir / figure) as picture:
             assert picture.width == 2400
@@ -296,4 +301,4 @@ def test_a_tokenizer_that_loses_bytes_is_found_out():
 def test_every_claim_of_the_full_run_is_as_expected(tmp_path):
     results = part6.run(part6.Config(workdir=str(tmp_path)))
     assert not [claim for claim in results.claims if claim.as_expected is not True]
-    assert len(results.figures) == 8
+    assert len(results.figures) == 14

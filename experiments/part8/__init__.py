@@ -1,0 +1,1 @@
+"""The studies of part 8, one file each."""

@@ -1,0 +1,1 @@
+"""The studies of part 9, one file each."""

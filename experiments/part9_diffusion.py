@@ -1,0 +1,76 @@
+"""Part 9, "But how do AI images and videos actually work": noise, and the way back.
+
+A spiral of points, where everything is exact; handwritten digits drawn by class; CLIP,
+which puts pictures and captions into one space; and pictures drawn from captions.
+"""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Literal
+
+from experiments import launcher
+from experiments.part9 import clip, digits, scenes, spiral
+from experiments.part9.clip import Config as ClipConfig
+from experiments.part9.digits import Config as DigitsConfig
+from experiments.part9.scenes import Config as ScenesConfig
+from experiments.part9.setting import Setting
+from experiments.part9.spiral import Config as SpiralConfig
+from nnguide.config import run_only
+from nnguide.plots import style
+from nnguide.results import Claim, Results
+
+NAME = "part9_diffusion"
+Study = Literal["spiral", "digits", "clip", "scenes", "all"]
+
+
+@dataclasses.dataclass(frozen=True)
+class Config(launcher.Common):
+    """Part 9's choices.
+
+    Attributes:
+      study: which question to ask.
+      seed: of everything that is random.
+      spiral: points in the plane.
+      digits: handwritten digits.
+      clip: pictures and captions.
+      scenes: pictures from captions.
+    """
+
+    study: Study = run_only("spiral")
+    seed: int = 0
+    spiral: SpiralConfig = SpiralConfig()
+    digits: DigitsConfig = DigitsConfig()
+    clip: ClipConfig = ClipConfig()
+    scenes: ScenesConfig = ScenesConfig()
+
+
+def studies(
+    config: Config,
+) -> dict[str, Callable[[Setting], tuple[list[Claim], list[str]]]]:
+    """The studies by the name that --study gives them, in the guide's order."""
+    return {
+        "spiral": lambda setting: spiral.study(config.spiral, setting),
+        "digits": lambda setting: digits.study(config.digits, setting),
+        "clip": lambda setting: clip.study(config.clip, setting),
+        "scenes": lambda setting: scenes.study(config.scenes, setting),
+    }
+
+
+def run(config: Config) -> Results:
+    """Trains, samples, measures, draws."""
+    started = time.monotonic()
+    style.require_matplotlib()
+    workdir = launcher.open_workdir(NAME, config)
+    setting = Setting(config.seed, workdir, config.figures.theme)
+    claims, figures = [], []
+    for name, study in studies(config).items():
+        if config.study in ("all", name):
+            measured, drawn = study(setting)
+            claims += measured
+            figures += drawn
+    return launcher.finish(NAME, config, workdir, claims, figures, started)
+
+
+if __name__ == "__main__":
+    launcher.main(run, Config())

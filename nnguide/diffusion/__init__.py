@@ -1,0 +1,1 @@
+"""Part 9: noise, and the way back from it."""
