@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.linen.spmd import with_logical_constraint
 from jaxtyping import Float
 
 from nnguide import target
@@ -74,7 +75,7 @@ class Block(nn.Module):
             x = x + _drop(mlp(normed), config.dropout, keys[2])
             self.sow("intermediates", "after_mlp", x)
         # On a mesh the stream is split by rows alone, whatever splits the parameters.
-        return nn.with_logical_constraint(x, STREAM), new
+        return with_logical_constraint(x, STREAM), new
 
     def _normalize(self, name: str, x: Array) -> Array:
         return Normalize(self.config.norm, self.config.biases, name=name)(x)

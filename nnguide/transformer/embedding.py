@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.linen.spmd import with_logical_constraint
 from jaxtyping import Float, Int
 
 from nnguide.array_types import Array
@@ -78,7 +79,7 @@ def _whole_rows(table: Array) -> Array:
     Looked up in parts, XLA would have to turn parts of all rows of the batch into whole
     rows of a part of it, which it does by copying everything everywhere.
     """
-    return nn.with_logical_constraint(table, ("vocabulary", None))
+    return with_logical_constraint(table, ("vocabulary", None))
 
 
 class Rotation(NamedTuple):
