@@ -112,9 +112,26 @@ def _trips(operation: str, line: str, bodies: dict[str, list[str]], callee: str)
     told = _TRIPS.search(line)
     if told:
         return int(told.group(1))
+    condition = re.search(r"condition=%?([\w.\-]+)", line)
+    limit = _limit(bodies.get(condition.group(1), [])) if condition else None
+    if limit is not None:
+        return limit
     if any(kind in each for each in bodies.get(callee, ()) for kind in KINDS):
         raise ValueError(f"{callee}: a loop with collectives does not tell its length")
     return 1
+
+
+def _limit(condition: list[str]) -> int | None:
+    """N of a condition "i < N"; JAX's scans count from 0 by 1."""
+    text = "\n".join(condition)
+    compared = re.search(
+        r"ROOT .* compare\(%[\w.\-]+, %([\w.\-]+)\), direction=LT", text
+    )
+    if not compared:
+        return None
+    name = re.escape(compared.group(1))
+    number = re.search(rf"%{name} = .*constant\((\d+)\)", text)
+    return int(number.group(1)) if number else None
 
 
 def _sent(kind: str, operation: str, result: str, line: str) -> int:

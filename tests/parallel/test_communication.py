@@ -44,6 +44,13 @@ def test_a_hand_written_program_adds_up():
     }
 
 
+def test_a_loop_whose_condition_tells_its_length_counts_as_often():
+    limit = "%n = s32[]{:T(128)} constant(5)\n  ROOT %less = pred[]"
+    text = PROGRAM.replace("LENGTH", "metadata={}")
+    found = traffic(text.replace("ROOT %less = pred[]", limit))
+    assert found["all-gather"].times == 5 + 1
+
+
 def test_a_loop_of_unknown_length_is_refused():
     with pytest.raises(ValueError, match="body: a loop with collectives"):
         traffic(PROGRAM.replace("LENGTH", "metadata={}"))
