@@ -16,15 +16,16 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments import study as shared
+from experiments.part8 import capacity_claims
 from experiments.part8.setting import Setting
-from nnguide.array_types import Batch, Key, Metrics, Params
+from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.config import InputError
 from nnguide.data.batches import Batches, RowStream
 from nnguide.facts import memory
 from nnguide.facts.memory import Facts
 from nnguide.plots import memory as pictures
 from nnguide.plots import style
-from nnguide.results import Band, Claim
+from nnguide.results import Claim
 from nnguide.training import OptimizerConfig, Task
 
 FITS, TOO_MANY = 1 / 4, 1 / 2  # facts a parameter
@@ -50,7 +51,7 @@ class Config:
     steps: int = 1000
     loads: tuple[float, ...] = (1 / 8, FITS, 5 / 16, 3 / 8, TOO_MANY)
     networks: int = 2
-    by_hand: tuple[int, ...] = (64, 128, 256, 512, 1024, 2048)
+    by_hand: tuple[int, ...] = (64, 256, 1024, 4096)
 
     def __post_init__(self) -> None:
         shared.check("capacity", self, widths=8, networks=1, by_hand=1)
@@ -86,6 +87,18 @@ class Learned(NamedTuple):
     facts: Int[np.ndarray, "loads"]
     recall: Float[np.ndarray, "loads networks"]
     bits: Float[np.ndarray, "loads networks"]
+
+
+def drawn_facts(sets: int, count: int, seed: int) -> tuple[Facts, Any]:
+    """Sets of so many facts, stacked, and the directions of all their answers."""
+    of_facts, of_answers = jax.random.split(jax.random.key(seed))
+
+    @jax.jit
+    def draw(keys: Any) -> Facts:
+        return jax.lax.map(lambda key: memory.random_facts(key, count), keys)
+
+    keys = jax.random.split(of_facts, sets)
+    return draw(keys), memory.answer_directions(of_answers)
 
 
 def task(
@@ -137,26 +150,37 @@ def task(
     return Task(init, loss, evaluate)
 
 
-def learn(config: Config, setting: Setting, neurons: int, relu: bool = True) -> Learned:
-    """Trains blocks of one width on each number of facts, or reads them back."""
+def learn(
+    config: Config,
+    setting: Setting,
+    facts: Facts,
+    answers: Float[Array, "K D"],
+    neurons: int,
+    relu: bool = True,
+) -> Learned:
+    """Trains blocks of one width on each number of facts, or reads them back.
+
+    Args:
+      config: how.
+      setting: of the run.
+      facts: for each network as many as its block is ever given, or more.
+      answers: their directions.
+      neurons: of each block.
+      relu: False for the linear control.
+    """
     parameters = memory.parameters(neurons)
     counting = parameters if relu else memory.parameters_without_relu()
     counts = tuple(round(load * counting) for load in config.loads)
-    key = jax.random.fold_in(jax.random.key(setting.seed), neurons)
-    of_answers, of_facts = jax.random.split(key)
-    facts = jax.vmap(lambda key: memory.random_facts(key, counts[-1]))(
-        jax.random.split(of_facts, config.networks)
-    )._asdict()
+    given = {name: leaf[:, : counts[-1]] for name, leaf in facts._asdict().items()}
     whole = Batches(
         RowStream(lambda step: np.zeros(1, np.int32)),  # every step reads all facts
         lambda arrays, rows, key: arrays,
-        facts,
+        given,
     )
-    answers = memory.answer_directions(of_answers)
     learning = task(neurons, counts, config.networks, answers, relu)
     name = f"capacity_{neurons}" + ("" if relu else "_without_relu")
     fit = shared.train(setting, name, learning, ADAM, whole, config.steps, {})
-    known = jax.jit(learning.evaluate)(fit.state.params, facts, key)
+    known = jax.jit(learning.evaluate)(fit.state.params, given, fit.state.key)
     share, surprise = (
         np.array([known[f"{n}/{kind}"][0] for n in counts])
         for kind in memory.Recall._fields
@@ -169,32 +193,36 @@ def written_by_hand(
     facts: tuple[int, ...], seed: int
 ) -> Float[np.ndarray, "biases facts draws"]:
     """Recall of blocks with one AND neuron a fact, at each of `BIASES`."""
+    every, answers = drawn_facts(DRAWS, facts[-1], seed)
 
-    def one(key: Key, bias: Any, count: int) -> Any:
-        of_facts, of_answers = jax.random.split(key)
-        drawn = memory.random_facts(of_facts, count)
-        answers = memory.answer_directions(of_answers)
+    def one(bias: Any, drawn: Facts) -> Any:
         columns = YES / (2 + bias) * answers[drawn.answer]
         params = memory.by_hand(drawn.name, columns, bias)
         return memory.recall(params, drawn, answers).share
 
     @jax.jit
-    def every(keys: Any, biases: Any) -> Any:
+    def shares(every: Facts) -> Any:
         return [
-            jax.lax.map(lambda pair, n=n: one(pair[0], pair[1], n), (keys, biases))
-            for n in facts
+            [
+                jax.lax.map(
+                    lambda drawn, bias=bias: one(bias, drawn),
+                    jax.tree.map(lambda leaf, n=n: leaf[:, :n], every),
+                )
+                for n in facts
+            ]
+            for bias in BIASES
         ]
 
-    keys = jax.random.split(jax.random.key(seed), DRAWS)
-    repeated = jnp.repeat(jnp.array(BIASES), DRAWS)
-    shares = np.array(every(jnp.tile(keys, len(BIASES)), repeated))
-    return shares.reshape(len(facts), len(BIASES), DRAWS).swapaxes(0, 1)
+    return np.array(shares(every))
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains the blocks of every width and the linear ones, writes some by hand."""
-    learned = [learn(config, setting, neurons) for neurons in config.widths]
-    linear = learn(config, setting, config.widths[-1], relu=False)
+    widest = config.widths[-1]
+    most = round(config.loads[-1] * memory.parameters(widest))
+    given = drawn_facts(config.networks, most, setting.seed)
+    learned = [learn(config, setting, *given, neurons) for neurons in config.widths]
+    linear = learn(config, setting, *given, widest, relu=False)
     hand = written_by_hand(config.by_hand, setting.seed)
     theme, workdir = setting.theme, setting.workdir
     curves = {
@@ -239,56 +267,6 @@ def fitting(learned: Learned) -> int:
     return int(learned.facts[known].max(initial=0))
 
 
-_GUIDE = "3Blue1Brown, How might LLMs store facts; "
-# name, statement, unit, where it holds, where a correct implementation lands, source
-_CLAIMS: tuple[tuple[str, str, str, Band, Band, str], ...] = (
-    (
-        "fits", "one MLP block learns a fact for every four of its parameters",
-        "recall, the lowest of all widths", (0.99, 1), (0.97, 1),
-        _GUIDE + "100% in earlier runs at 64 and 256 neurons",
-    ),
-    (
-        "cliff", "twice as many no longer fit, and half of all are lost",
-        "recall, mean of all widths", (0.4, 0.65), (0.45, 0.6),
-        _GUIDE + "45% to 52% in earlier runs",
-    ),
-    (
-        "bits", "it holds about one bit a parameter",
-        "bits a parameter at the best load, mean of all widths", (0.7, 1.4),
-        (0.95, 1.3),
-        "0.95 in earlier runs over a coarser ladder; whole language models: 2 bits at "
-        "1,000 exposures, 1 at 100 (Allen-Zhu and Li, arXiv 2404.05405), 3.6 (Morris "
-        "et al., arXiv 2505.24832)",
-    ),
-    (
-        "same_at_widths", "at every width alike",
-        "bits a parameter, the highest width over the lowest", (1, 1.2), (1, 1.2),
-        "0.95 at 64 neurons and at 256 in earlier runs",
-    ),
-    (
-        "without_relu", "without the ReLU it holds far less",
-        "of the bits with it, at the largest width", (0, 0.3), (0.1, 0.18),
-        "the block is one matrix then, 1,040 of 8,320 numbers count at 64 neurons",
-    ),
-    (
-        "counting", "the same for each parameter that counts",
-        "bits, without the ReLU over with it", (0.8, 1.25), (0.9, 1.25),
-        "one matrix and a bias, seen by 16 answers",
-    ),
-    (
-        "by_hand", "by hand a neuron holds a fact",
-        "recall of one neuron a fact, bias -1, the fewest", (0.99, 1), (0.98, 1),
-        _GUIDE + "closed form for perpendicular directions",
-    ),
-    (
-        "neurons", "a fact has a neuron of its own",
-        "facts a neuron, learned at 99% recall, the largest width", (0, 1.5), (26, 42),
-        _GUIDE + "the video too expects superposition instead; a neuron has 130 "
-        "parameters",
-    ),
-)  # fmt: skip
-
-
 def _claims(
     config: Config, learned: list[Learned], linear: Learned, hand: np.ndarray
 ) -> list[Claim]:
@@ -306,11 +284,4 @@ def _claims(
         "by_hand": hand[0, 0].mean(),
         "neurons": fitting(learned[-1]) / learned[-1].neurons,
     }
-    return [
-        Claim(
-            f"8.capacity_{name}", statement, float(measured[name]), stated, expected,
-            source, unit=unit, needs="the default flags",
-            scored=config == Config() or name == "by_hand",
-        )
-        for name, statement, unit, stated, expected, source in _CLAIMS
-    ]  # fmt: skip
+    return capacity_claims.claims(measured, scored=config == Config())

@@ -67,13 +67,14 @@ _CLAIMS: tuple[tuple[str, str, Band, Band, str, str], ...] = (
         f"{_ROME}: 8.7% of 18.6% in GPT-2 XL",
     ),
     (
-        "without_asides", "it does so whatever the text is like",
+        "without_asides", "and it does so whatever the text is like",
         (0.9, 1.1), (0.05, 0.6),
         "the same share without asides over that with them",
         "measured: where nothing is told right after a name, less is looked up there",
     ),
     (
-        "edit_score", "a rank-one edit where tracing points changes that fact alone",
+        "edit_score",
+        "a rank-one edit where tracing points changes the fact, and no neighbour's",
         (0.892, 1), (0.9, 1), "S: efficacy, paraphrase, neighbourhood",
         f"{_ROME}: S 89.2 on GPT-2 XL, by the likelier of two answers",
     ),
