@@ -17,6 +17,8 @@ from experiments.part9.scenes import Config as ScenesConfig
 from experiments.part9.setting import Setting
 from experiments.part9.spiral import Config as SpiralConfig
 from nnguide.config import run_only
+from nnguide.diffusion.guidance import GuidanceConfig
+from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.plots import style
 from nnguide.results import Claim, Results
 
@@ -31,6 +33,8 @@ class Config(launcher.Common):
     Attributes:
       study: which question to ask.
       seed: of everything that is random.
+      sampler: how noise becomes a sample.
+      guidance: how far samples follow their condition.
       spiral: points in the plane.
       digits: handwritten digits.
       clip: pictures and captions.
@@ -39,6 +43,10 @@ class Config(launcher.Common):
 
     study: Study = run_only("spiral")
     seed: int = 0
+    sampler: SamplerConfig = run_only(SamplerConfig())
+    guidance: GuidanceConfig = dataclasses.field(
+        default=GuidanceConfig(), metadata={"ungrouped": True, "run_only": True}
+    )
     spiral: SpiralConfig = SpiralConfig()
     digits: DigitsConfig = DigitsConfig()
     clip: ClipConfig = ClipConfig()
@@ -62,7 +70,9 @@ def run(config: Config) -> Results:
     started = time.monotonic()
     style.require_matplotlib()
     workdir = launcher.open_workdir(NAME, config)
-    setting = Setting(config.seed, workdir, config.figures.theme)
+    setting = Setting(
+        config.seed, workdir, config.figures.theme, config.sampler, config.guidance
+    )
     claims, figures = [], []
     for name, study in studies(config).items():
         if config.study in ("all", name):
