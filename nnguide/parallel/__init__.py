@@ -4,7 +4,15 @@
 jit, shard_map or pmap, which all keep the state in the same layout.
 """
 
-from nnguide.parallel.compiling import compile_step, place
+from nnguide.parallel.compiling import compile_step, device_axes, place
 from nnguide.parallel.mesh import AXES, Mode, ParallelConfig, make_mesh
 
-__all__ = ["AXES", "Mode", "ParallelConfig", "compile_step", "make_mesh", "place"]
+__all__ = [
+    "AXES",
+    "Mode",
+    "ParallelConfig",
+    "compile_step",
+    "device_axes",
+    "make_mesh",
+    "place",
+]

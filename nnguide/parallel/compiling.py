@@ -20,6 +20,11 @@ from nnguide.parallel.mesh import Mode
 _ROWS = ("data", "fsdp")  # the mesh axes that split a batch
 
 
+def device_axes(mode: Mode) -> str | tuple[str, ...] | None:
+    """The axes over which a step sums; None where the compiler does it."""
+    return {"jit": None, "shard_map": _ROWS, "pmap": "devices"}[mode]
+
+
 def place(tree: Any, mesh: Mesh) -> Any:
     """Puts a whole copy of a tree of arrays on every device of the mesh."""
     return jax.device_put(tree, NamedSharding(mesh, P()))
@@ -46,7 +51,7 @@ def compile_step(
     Returns:
       `run(state, rows, shared)`; state and shared as `place` put them, rows in NumPy.
     """
-    axis = {"jit": None, "shard_map": _ROWS, "pmap": "devices"}[mode]
+    axis = device_axes(mode)
 
     def call(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
         return step(state, rows, shared, axis)
