@@ -144,7 +144,8 @@ def coefficients(config: SamplerConfig, sigmas: Levels) -> Coefficients:
 
     Args:
       config: which sampler; its `steps` and `spacing` went into `sigmas`.
-      sigmas: levels that the steps lead along, descending; the last may be 0.
+      sigmas: levels that the steps lead along, descending; the last may be 0. ddim
+        leads up along ascending ones too, from an image to its noise.
     """
     now, after = np.asarray(sigmas[:-1]), np.asarray(sigmas[1:])
     steps = np.arange(len(now))
@@ -168,7 +169,8 @@ def _row(
 
 def _ancestral(config: SamplerConfig, now: Levels, after: Levels) -> np.ndarray:
     """ddpm, with noise and without, and ddim."""
-    fresh = after * np.sqrt(1 - (after / now) ** 2)  # q(x_s | x, x_0)'s deviation
+    # the deviation of q(x_s | x, x_0); none on the way up, from an image to its noise
+    fresh = after * np.sqrt(np.maximum(1 - (after / now) ** 2, 0))
     if config.name == "ddim":
         fresh = config.eta * fresh
         kept = np.sqrt(after**2 - fresh**2) / now
