@@ -1,7 +1,8 @@
 """What is written under a scene, and the words that takes.
 
-"a person with tan skin in a red shirt with a hat before a blue wall"; "a tree and its
-shadow in a desert at noon". A caption names what is there, never what is not.
+"a person with tan skin in a red shirt with a hat before a pink wall"; "a tree and its
+shadow in a desert at noon". A caption names what is there, never what is not. One that
+does not say whether there is a person or a desert is a list of key words: "red hat".
 """
 
 import functools
@@ -10,11 +11,17 @@ import numpy as np
 from jaxtyping import Int8, Int32
 
 from nnguide.config import InputError
-from nnguide.data.scene_shapes import ABSENT, ATTRIBUTES, COLUMN, PERSON
+from nnguide.data.scene_shapes import ABSENT, ATTRIBUTES, COLUMN
 from nnguide.tokenizer.words import Words
 
 END = "<end>"  # also what fills a row up behind it
 LENGTH = 17  # tokens of the longest caption and its end
+_OF_A_PERSON = {
+    "skin": "with {} skin",
+    "shirt": "in a {} shirt",
+    "accessory": "with {}",
+    "wall": "before a {} wall",
+}
 _WITH_ARTICLE = {
     "hat": "a hat",
     "glasses": "glasses",
@@ -35,14 +42,11 @@ def caption(said: Int8[np.ndarray, "attributes"]) -> str:
         for name, column in COLUMN.items()
         if said[column] != ABSENT and ATTRIBUTES[name][said[column]] != "none"
     }
-    if ATTRIBUTES["kind"][said[COLUMN["kind"]]] == ATTRIBUTES["kind"][PERSON]:
+    if "kind" not in says:
+        return " ".join(says.values())
+    if says["kind"] == "person":
         parts = ["a person"]
-        for name, words in (
-            ("skin", "with {} skin"),
-            ("shirt", "in a {} shirt"),
-            ("accessory", "with {}"),
-            ("wall", "before a {} wall"),
-        ):
+        for name, words in _OF_A_PERSON.items():
             if name in says:
                 value = _WITH_ARTICLE.get(says[name], says[name])
                 parts.append(words.format(value))

@@ -22,7 +22,7 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "skin": ("pale", "tan", "dark"),
     "shirt": ("red", "green", "blue", "yellow", "purple", "white"),
     "accessory": ("none", "hat", "glasses", "scarf", "beard", "umbrella", "bag"),
-    "wall": ("grey", "pink", "orange", "cyan", "brown"),
+    "wall": ("grey", "pink", "golden", "cyan", "brown"),
     "time": ("morning", "noon", "evening", "night"),
     "thing": ("none", "tree", "cactus", "rock"),
     "shadow": ("none", "shadow"),
@@ -36,9 +36,10 @@ OF_KIND = (
 ABSENT = -1  # the value of an attribute of the other kind
 
 Colour = tuple[float, float, float]
+Number = int | float
 # Colours that an attribute decides: region -> attribute, a colour a value.
 _COLOURS: dict[str, tuple[str, tuple[Colour, ...]]] = {
-    "wall": ("wall", ((0.60, 0.62, 0.65), (0.97, 0.72, 0.80), (0.98, 0.62, 0.25),
+    "wall": ("wall", ((0.60, 0.62, 0.65), (0.97, 0.72, 0.80), (0.97, 0.66, 0.20),
                       (0.55, 0.88, 0.92), (0.48, 0.36, 0.27))),
     "skin": ("skin", ((0.97, 0.84, 0.73), (0.80, 0.58, 0.40), (0.44, 0.27, 0.17))),
     "shirt": ("shirt", ((0.84, 0.14, 0.15), (0.18, 0.62, 0.25), (0.15, 0.35, 0.85),
@@ -97,12 +98,14 @@ class _Canvas:
     def fill(self, region: str, where: np.ndarray) -> None:
         self.regions[where] = _LABEL[region]
 
-    def box(self, left: float, right: float, top: float, bottom: float) -> np.ndarray:
+    def box(
+        self, left: Number, right: Number, top: Number, bottom: Number
+    ) -> np.ndarray:
         """Both ends belong to it."""
         inside = (self.x >= left) & (self.x <= right)
         return inside & (self.y >= top) & (self.y <= bottom)
 
-    def disc(self, x: float, y: float, wide: float, high: float) -> np.ndarray:
+    def disc(self, x: Number, y: Number, wide: Number, high: Number) -> np.ndarray:
         """An ellipse by its centre and half axes."""
         return ((self.x - x) / wide) ** 2 + ((self.y - y) / high) ** 2 <= 1
 

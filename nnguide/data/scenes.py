@@ -41,8 +41,8 @@ class SceneConfig:
 
     Attributes:
       deserts: share of scenes that are deserts; the others are people.
-      incomplete: share of the details (all but person or desert) that captions leave
-        out.
+      incomplete: share of the captions that leave half of what there is to say out,
+        each thing by lot.
     """
 
     deserts: float = 0.5
@@ -63,7 +63,8 @@ class Scenes(NamedTuple):
       images: in 0 ... 255.
       shown: the value of each attribute in each picture; ABSENT for those of the other
         kind.
-      said: the same as far as the caption says it, else ABSENT.
+      said: the same as far as the caption says it, else ABSENT. A caption that was not
+        shortened says "none" by naming nothing.
     """
 
     images: UInt8[np.ndarray, "N height width 3"]
@@ -126,7 +127,7 @@ def sample(
     """
     rows = combinations()
     allowed = np.ones(len(rows), bool) if among is None else among
-    words = _random(seed ^ 0xC0FFEE, examples, 2 + len(ATTRIBUTES))
+    words = _random(seed ^ 0xC0FFEE, examples, 3 + len(ATTRIBUTES))
     is_desert = _fraction(words[:, 0]) < config.deserts
     number = (words[:, 1] >> 33).astype(np.int64)
     shown = np.empty((len(examples), len(ATTRIBUTES)), np.int8)
@@ -134,24 +135,12 @@ def sample(
         of_kind = rows[allowed & (rows[:, COLUMN["kind"]] == kind)]
         own = is_desert == (kind == DESERT)
         shown[own] = of_kind[number[own] % len(of_kind)]
-    said = shown.copy()
-    if config.incomplete:
-        said[_fraction(words[:, 2:]) < config.incomplete] = ABSENT
-        said[said_nothing(said)] = ABSENT
-        said[:, COLUMN["kind"]] = shown[:, COLUMN["kind"]]
+    lots = _fraction(words[:, 2:])
+    unsaid = (lots[:, :1] < config.incomplete) & (lots[:, 1:] < 0.5)
+    # no shadow is named without its thing
+    unsaid[:, COLUMN["shadow"]] |= unsaid[:, COLUMN["thing"]]
+    said = np.where(unsaid, np.int8(ABSENT), shown)
     return Scenes(draw(shown, seed, examples), shown, said)
-
-
-def said_nothing(
-    said: Int8[np.ndarray, "N attributes"],
-) -> Bool[np.ndarray, "N attributes"]:
-    """Where a caption that may be incomplete is silent: on what is not there."""
-    nothing = np.zeros(said.shape, bool)
-    for name in ("accessory", "thing", "shadow"):
-        nothing[:, COLUMN[name]] = said[:, COLUMN[name]] == 0
-    unnamed = said[:, COLUMN["thing"]] <= 0  # no shadow is named without its thing
-    nothing[:, COLUMN["shadow"]] |= unnamed
-    return nothing
 
 
 def batches(
