@@ -256,10 +256,9 @@ def test_kept_images_are_those_of_shorter_runs(name, key):
     assert kept.shape == (4, 2, 3)  # start, 3, 6, 7
     np.testing.assert_array_equal(kept[0], x)
     np.testing.assert_array_equal(kept[-1], got.x)
-    np.testing.assert_allclose(kept[1], run(sigmas[:4]).x, atol=1e-5)
-    # dpmpp_2m's and heun's rows depend on what came before alone
-    np.testing.assert_allclose(kept[2], run(sigmas[:7]).x, atol=1e-5)
-    assert run(sigmas).kept is None
+    shorter = run(sigmas[:7])
+    np.testing.assert_allclose(kept[2], shorter.x, atol=1e-5)
+    assert shorter.kept is None
 
 
 def test_estimates_are_clipped_where_asked():
