@@ -17,6 +17,7 @@ from experiments.part9.scenes import Config as ScenesConfig
 from experiments.part9.setting import Setting
 from experiments.part9.spiral import Config as SpiralConfig
 from nnguide.config import run_only
+from nnguide.data.scene_captions import tokens_of
 from nnguide.diffusion.guidance import GuidanceConfig
 from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.plots import style
@@ -39,6 +40,8 @@ class Config(launcher.Common):
       digits: handwritten digits.
       clip: pictures and captions.
       scenes: pictures from captions.
+      prompt: what the scenes study draws besides, for instance "a cactus in a desert at
+        night".
     """
 
     study: Study = run_only("spiral")
@@ -51,6 +54,10 @@ class Config(launcher.Common):
     digits: DigitsConfig = DigitsConfig()
     clip: ClipConfig = ClipConfig()
     scenes: ScenesConfig = ScenesConfig()
+    prompt: str = run_only("")
+
+    def __post_init__(self) -> None:
+        tokens_of(self.prompt)  # refuses words that no caption has
 
 
 def studies(
@@ -61,7 +68,9 @@ def studies(
         "spiral": lambda setting: spiral.study(config.spiral, setting),
         "digits": lambda setting: digits.study(config.digits, setting),
         "clip": lambda setting: clip.study(config.clip, setting),
-        "scenes": lambda setting: scenes.study(config.scenes, setting),
+        "scenes": lambda setting: scenes.study(
+            config.scenes, config.clip, config.prompt, setting
+        ),
     }
 
 

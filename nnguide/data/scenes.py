@@ -151,7 +151,7 @@ def batches(
 ) -> Batches:
     """Endless batches; batch i holds the scenes number i B to (i + 1) B - 1.
 
-    A batch has `image` in [-1, 1], `tokens` of the caption, and `shown` and `said`.
+    A batch has `image` in [-1, 1] and `tokens` of the caption.
     """
 
     def at(step: int) -> dict[str, np.ndarray]:
@@ -174,13 +174,7 @@ def evaluation(scenes: Scenes, size: int) -> Batches:
 
 def rows_of(scenes: Scenes) -> dict[str, np.ndarray]:
     """Scenes as rows of a host batch."""
-    tokens = scene_captions.tokens(scenes.said)
-    return {
-        "image": scenes.images,
-        "tokens": tokens,
-        "shown": scenes.shown,
-        "said": scenes.said,
-    }
+    return {"image": scenes.images, "tokens": scene_captions.tokens(scenes.said)}
 
 
 def assemble(arrays: Any, rows: Any, key: Any) -> dict[str, Any]:

@@ -225,9 +225,7 @@ def functions(
 ) -> Functions:
     """Trains and judges both towers.
 
-    A batch holds "image" (B, height, width, channels), "tokens" (B, T), "shown" and
-    "said" (B, attributes): what each picture shows and its caption says, -1 being
-    silence. Where every pair is its own, both are the pair's number.
+    A batch holds "image" (B, height, width, channels) and "tokens" (B, T).
 
     Args:
       config: what they are.
@@ -247,8 +245,8 @@ def functions(
         seen, read, temperature = both
         sums = compare(
             config.loss,
-            Side(seen, batch["shown"], weight),
-            Side(read, batch["said"], weight),
+            Side(seen, batch["tokens"], weight),
+            Side(read, batch["tokens"], weight),
             temperature,
             axis,
         )

@@ -1,8 +1,9 @@
 """How CLIP's towers are trained: a picture's vector shall fit its captions, no others.
 
-Every other caption of the batch is a negative, and every caption that is true of a
-picture a positive: batches of few different captions hold some twice, and an
-incomplete caption is true of many pictures. The temperature is learned.
+Every other caption of the batch is a negative, but the same words are a positive: where
+captions are few, batches hold some of them twice. The temperature is learned. Logits
+then approach ln p(caption | picture) / p(caption), up to a constant, so that a caption
+that says more about a picture fits it better.
 
 Negatives are those of the whole batch. Under jit the batch is whole already, on any
 number of devices. Under shard_map and pmap a device sees its part of it: give `axis`,
@@ -78,16 +79,16 @@ clamped.defvjp(_clamped_forward, _clamped_backward)
 
 
 class Side(NamedTuple):
-    """One side of the pairs: vectors, what they are about, which rows count.
+    """One side of the pairs: vectors, whose they are, which rows count.
 
     Attributes:
       vectors: of length 1.
-      about: what pictures show, or captions say; -1 is silence.
+      caption: what pairs that are alike have in common: the tokens, or a class.
       weight: 1, or 0 for padding.
     """
 
     vectors: Float[Array, "B D"]
-    about: Int[Array, "B attributes"]
+    caption: Int[Array, "B T"]
     weight: Float[Array, "B"]
 
 
@@ -98,7 +99,7 @@ class Sums(NamedTuple):
       loss: sum over pictures.
       floor: of the loss that vectors without mistakes would have, as far as several
         positives share one target.
-      right: pictures whose best caption is true of them.
+      right: pictures whose best caption is theirs.
     """
 
     loss: Float[Array, ""]
@@ -106,12 +107,9 @@ class Sums(NamedTuple):
     right: Float[Array, ""]
 
 
-def true_of(
-    said: Int[Array, "captions attributes"], shown: Int[Array, "pictures attributes"]
-) -> Bool[Array, "pictures captions"]:
-    """Which captions are true of which pictures: nothing they say is otherwise."""
-    said, shown = said[None], shown[:, None]
-    return ((said == shown) | (said < 0)).all(axis=-1)
+def alike(rows: Int[Array, "B T"], columns: Int[Array, "S T"]) -> Bool[Array, "B S"]:
+    """Which captions are the same."""
+    return (rows[:, None] == columns[None]).all(axis=-1)
 
 
 def compare(
@@ -132,7 +130,7 @@ def compare(
     """
     every = jax.tree.map(lambda rows: gather(rows, axis), (pictures, captions))
     all_pictures, all_captions = every
-    matches = true_of(all_captions.about, pictures.about)
+    matches = alike(pictures.caption, all_captions.caption)
     logits = _logits(pictures, all_captions, temperature)
     weight, present = pictures.weight, all_captions.weight > 0
     best = jnp.argmax(jnp.where(present[None], logits, -jnp.inf), axis=1)
@@ -143,10 +141,10 @@ def compare(
     else:
         there = _surprise(logits, matches, present)
         logits = _logits(captions, all_pictures, temperature)
-        matches = true_of(captions.about, all_pictures.about).T
         back = _surprise(logits, matches, all_pictures.weight > 0)
         each, floor = ((a + b) / 2 for a, b in zip(there, back, strict=True))
-    return Sums(*((weight * rows).sum() for rows in (each, floor, right)))
+    counts = weight > 0  # a shard may hold padding alone, whose rows have no columns
+    return Sums(*(jnp.where(counts, weight * r, 0).sum() for r in (each, floor, right)))
 
 
 def gather(rows: Array, axis: Axis) -> Array:
