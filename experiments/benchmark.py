@@ -26,14 +26,15 @@ class Config:
 
     Attributes:
       what: mlp is one epoch of the guide's training; gpt 50 steps of a small GPT;
-        generate its writing with a cache and without; startup the time to part 1's
-        first step.
+        generate its writing with a cache and without; unet training steps of a
+        denoiser, sampler its drawing of digits; startup the time to part 1's first
+        step.
       peers: run the twins in other libraries too.
       rounds: how often every contender has its turn.
       json: print JSON lines; --nojson prints a table.
     """
 
-    what: Literal["mlp", "gpt", "generate", "startup"] = "mlp"
+    what: Literal["mlp", "gpt", "generate", "unet", "sampler", "startup"] = "mlp"
     peers: bool = True
     rounds: int = 15
     json: bool = True

@@ -78,7 +78,7 @@ class Conditioning(nn.Module):
 
     def _class_table(self) -> Any:
         names = ("vocabulary", "embedding")
-        initial = nn.with_logical_partitioning(nn.initializers.normal(0.02), names)
+        initial = nn.with_logical_partitioning(nn.initializers.normal(1.0), names)
         shape = (self.classes, self.features)
         return self.param("classes", initial, shape, jnp.float32)
 

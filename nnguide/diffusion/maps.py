@@ -9,9 +9,10 @@ from jaxtyping import Float
 from nnguide.array_types import Array
 
 Maps = Float[Array, "B height width C"]
+Resized = Float[Array, "B rows columns channels"]
 
 
-def fold(maps: Maps, side: int) -> Maps:
+def fold(maps: Maps, side: int) -> Resized:
     """Puts each square of side x side pixels into the channels of one place.
 
     Channel (row * side + column) * C + c of a place is channel c of the pixel at that
@@ -24,7 +25,7 @@ def fold(maps: Maps, side: int) -> Maps:
     return squares.reshape(batch, height, width, -1)
 
 
-def unfold(maps: Maps, side: int) -> Maps:
+def unfold(maps: Maps, side: int) -> Resized:
     """The inverse of `fold`."""
     if side == 1:
         return maps
@@ -35,12 +36,12 @@ def unfold(maps: Maps, side: int) -> Maps:
     )
 
 
-def halve(maps: Maps) -> Maps:
+def halve(maps: Maps) -> Resized:
     """The mean of each square of 2 x 2; height and width are even."""
     return _squares(maps, 2).mean((2, 4))
 
 
-def double(maps: Maps) -> Maps:
+def double(maps: Maps) -> Resized:
     """Each place four times, as nearest-neighbour resizing does."""
     batch, height, width, channels = maps.shape
     shape = (batch, height, 2, width, 2, channels)
