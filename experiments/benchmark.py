@@ -26,7 +26,8 @@ class Config:
 
     Attributes:
       what: mlp is one epoch of the guide's training; gpt 50 steps of a small GPT;
-        generate its writing with a cache and without; analogies GloVe's test set;
+        generate its writing with a cache and without; unet training steps of a
+        denoiser, sampler its drawing of digits; analogies GloVe's test set;
         superposition a phase diagram of toy models; startup the time to part 1's first
         step.
       peers: run the twins in other libraries too.
@@ -34,9 +35,16 @@ class Config:
       json: print JSON lines; --nojson prints a table.
     """
 
-    what: Literal["mlp", "gpt", "generate", "analogies", "superposition", "startup"] = (
-        "mlp"
-    )
+    what: Literal[
+        "mlp",
+        "gpt",
+        "generate",
+        "unet",
+        "sampler",
+        "analogies",
+        "superposition",
+        "startup",
+    ] = "mlp"
     peers: bool = True
     rounds: int = 15
     json: bool = True

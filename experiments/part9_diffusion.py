@@ -17,6 +17,9 @@ from experiments.part9.scenes import Config as ScenesConfig
 from experiments.part9.setting import Setting
 from experiments.part9.spiral import Config as SpiralConfig
 from nnguide.config import run_only
+from nnguide.data.scene_captions import tokens_of
+from nnguide.diffusion.guidance import GuidanceConfig
+from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.plots import style
 from nnguide.results import Claim, Results
 
@@ -31,18 +34,30 @@ class Config(launcher.Common):
     Attributes:
       study: which question to ask.
       seed: of everything that is random.
+      sampler: how noise becomes a sample.
+      guidance: how far samples follow their condition.
       spiral: points in the plane.
       digits: handwritten digits.
       clip: pictures and captions.
       scenes: pictures from captions.
+      prompt: what the scenes study draws besides, for instance "a cactus in a desert at
+        night".
     """
 
     study: Study = run_only("spiral")
     seed: int = 0
+    sampler: SamplerConfig = run_only(SamplerConfig())
+    guidance: GuidanceConfig = dataclasses.field(
+        default=GuidanceConfig(), metadata={"ungrouped": True, "run_only": True}
+    )
     spiral: SpiralConfig = SpiralConfig()
     digits: DigitsConfig = DigitsConfig()
     clip: ClipConfig = ClipConfig()
     scenes: ScenesConfig = ScenesConfig()
+    prompt: str = run_only("")
+
+    def __post_init__(self) -> None:
+        tokens_of(self.prompt)  # refuses words that no caption has
 
 
 def studies(
@@ -53,7 +68,9 @@ def studies(
         "spiral": lambda setting: spiral.study(config.spiral, setting),
         "digits": lambda setting: digits.study(config.digits, setting),
         "clip": lambda setting: clip.study(config.clip, setting),
-        "scenes": lambda setting: scenes.study(config.scenes, setting),
+        "scenes": lambda setting: scenes.study(
+            config.scenes, config.clip, config.prompt, setting
+        ),
     }
 
 
@@ -62,7 +79,9 @@ def run(config: Config) -> Results:
     started = time.monotonic()
     style.require_matplotlib()
     workdir = launcher.open_workdir(NAME, config)
-    setting = Setting(config.seed, workdir, config.figures.theme)
+    setting = Setting(
+        config.seed, workdir, config.figures.theme, config.sampler, config.guidance
+    )
     claims, figures = [], []
     for name, study in studies(config).items():
         if config.study in ("all", name):

@@ -1,17 +1,208 @@
-"""Handwritten digits drawn by class."""
+"""Digits drawn by class: what noise is for, how guidance trades variety for obedience.
+
+A U-Net learns to denoise handwritten digits (or clothes) of a class that it is told.
+From the same noise three samplers draw: ddpm, which adds noise at every step, ddpm
+without that noise, and ddim. Then guidance follows the class ever further, and a
+classifier judges whether samples are what was asked for, and how varied they are.
+
+Source: "But how do AI images and videos actually work"; guidance: Ho and Salimans,
+arXiv 2207.12598.
+"""
 
 import dataclasses
+from typing import NamedTuple
 
+import numpy as np
+from jaxtyping import Float, Int
+
+from experiments.part9 import digits_report
+from experiments.part9.digits_network import Drawn, Recipe, Trained, draw, learn
+from experiments.part9.judge import Judge, train_judge
 from experiments.part9.setting import Setting
+from experiments.study import check
+from nnguide.config import InputError, ungrouped
+from nnguide.data.images import ImageConfig, load_images
+from nnguide.diffusion import quality
+from nnguide.diffusion.denoising import check_pair
+from nnguide.diffusion.quality import Neighbourhood
+from nnguide.diffusion.samplers import SamplerConfig, SamplerName
 from nnguide.results import Claim
+
+KINDS: tuple[SamplerName, ...] = ("ddpm_without_noise", "ddim", "ddpm")
+KEPT = 10  # moments of the way from noise, besides the start
 
 
 @dataclasses.dataclass(frozen=True)
 class Config:
-    """Nothing yet."""
+    """How digits are learned and judged.
+
+    Attributes:
+      data: which images.
+      recipe: the network and its training.
+      alphas: of guidance, ascending from 0; 1 and 2 are among them.
+      samples: images drawn at each alpha and by each sampler; every class as often.
+      sampler: that draws at each alpha.
+      steps: of the three samplers that are compared from the same noise.
+      judge_steps: of training the classifier that judges, 100 images each.
+    """
+
+    data: ImageConfig = ungrouped(ImageConfig())
+    recipe: Recipe = ungrouped(Recipe())
+    alphas: tuple[float, ...] = (0.0, 1.0, 2.0, 4.0)
+    samples: int = 500
+    sampler: SamplerConfig = SamplerConfig(steps=25)
+    steps: int = 50
+    judge_steps: int = 600
+
+    def __post_init__(self) -> None:
+        check("digits", self, alphas=0, samples=20, steps=KEPT, judge_steps=1)
+        missing = {0, 1, 2} - set(self.alphas)
+        if missing:
+            given = ",".join(map(str, self.alphas))
+            raise InputError(
+                f"--digits.alphas={given}: {min(missing)} is missing, which the claims "
+                "are about."
+            )
+        if self.steps % KEPT:
+            raise InputError(
+                f"--digits.steps={self.steps}: give a multiple of {KEPT}, of which "
+                "each tenth is drawn."
+            )
+        check_pair(self.recipe.denoising, self.recipe.noise)
+
+
+class Sides(NamedTuple):
+    """Two halves of the unseen images: samples are compared with the first.
+
+    Attributes:
+      real: of the first half, the features.
+      other: of the second half, as many as there are samples; what they differ by from
+        the first is the noise floor.
+    """
+
+    real: Float[np.ndarray, "N D"]
+    other: Float[np.ndarray, "M D"]
+
+
+class Guided(NamedTuple):
+    """Samples at each alpha and what the judge says of them.
+
+    Attributes:
+      labels: the class asked for, the same at every alpha.
+      images: of the first one, of each class one.
+      asked: share that the judge takes for the class asked for.
+      near: precision, recall and coverage at each alpha.
+      frechet: distance to unseen images in the judge's features.
+      kernel: the kernel distance.
+      floor: Frechet and kernel distance of unseen images among themselves.
+      new: distance to the nearest training image, by that of unseen images.
+    """
+
+    labels: Int[np.ndarray, "samples"]
+    images: Float[np.ndarray, "alphas classes height width channels"]
+    asked: Float[np.ndarray, "alphas"]
+    near: list[Neighbourhood]
+    frechet: Float[np.ndarray, "alphas"]
+    kernel: Float[np.ndarray, "alphas"]
+    floor: tuple[float, float]
+    new: Float[np.ndarray, "alphas"]
+
+
+class Compared(NamedTuple):
+    """Samples of three samplers from the same noise.
+
+    Attributes:
+      images: of each sampler one a class.
+      variety: variance within a class, by that of the real images.
+      asked: share that the judge takes for the class asked for.
+      way: x of some images on ddpm's way from noise.
+    """
+
+    images: dict[str, Float[np.ndarray, "classes height width channels"]]
+    variety: dict[str, float]
+    asked: dict[str, float]
+    way: Float[np.ndarray, "kept images height width channels"]
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
-    """Measures and draws."""
-    del config, setting
-    return [], []
+    """Trains a judge and a network, draws, measures."""
+    train, test = (load_images(config.data, split) for split in ("train", "test"))
+    parallel = config.recipe.train.parallel
+    judge = train_judge(
+        train, test, config.judge_steps, setting.seed, setting.workdir, parallel
+    )
+    trained = learn(config.recipe, train, test, setting)
+    seen, unseen = (_unit(split.arrays()["image"]) for split in (train, test))
+    compared = _compare(config, trained, judge, seen, train.arrays()["label"])
+    guided = _guide(config, trained, judge, seen, unseen)
+    names = train.label_names
+    figures = digits_report.pictures(config, setting, compared, guided, judge, names)
+    return digits_report.claims_of(config, compared, guided, judge), figures
+
+
+def _unit(images: np.ndarray) -> np.ndarray:
+    return images.astype(np.float32) / 255
+
+
+def _labels(count: int, classes: int) -> np.ndarray:
+    return (np.arange(count) % classes).astype(np.int32)
+
+
+def _guide(
+    config: Config, trained: Trained, judge: Judge, seen: np.ndarray, unseen: np.ndarray
+) -> Guided:
+    labels = _labels(config.samples, trained.nothing)
+    sides = _sides(judge, unseen, config.samples)
+    first, asked, near, frechet, kernel, new = [], [], [], [], [], []
+    for alpha in config.alphas:
+        images = draw(trained, labels, config.sampler, alpha).images
+        features, logits = judge(images)
+        first.append(images[: trained.nothing])
+        asked.append(quality.class_accuracy(logits, labels))
+        near.append(quality.neighbourhood(sides.real, features))
+        frechet.append(quality.frechet_distance(sides.real, features))
+        kernel.append(quality.kernel_distance(sides.real, features))
+        new.append(quality.nearest_ratio(images, unseen, seen))
+    floor = (
+        quality.frechet_distance(sides.real, sides.other),
+        quality.kernel_distance(sides.real, sides.other),
+    )
+    return Guided(
+        labels, np.stack(first), np.array(asked), near, np.array(frechet),
+        np.array(kernel), floor, np.array(new),
+    )  # fmt: skip
+
+
+def _sides(judge: Judge, unseen: np.ndarray, samples: int) -> Sides:
+    """Every second image, for sets that come sorted by class."""
+    return Sides(judge(unseen[::2])[0], judge(unseen[1::2][:samples])[0])
+
+
+def _compare(
+    config: Config,
+    trained: Trained,
+    judge: Judge,
+    seen: np.ndarray,
+    classes: np.ndarray,
+) -> Compared:
+    labels = _labels(config.samples, trained.nothing)
+    real = within_class_variance(seen, classes)
+    images, variety, asked, way = {}, {}, {}, np.zeros(0)
+    for kind in KINDS:
+        sampler = SamplerConfig(kind, config.steps)
+        every = config.steps // KEPT if kind == "ddpm" else 0
+        drawn: Drawn = draw(trained, labels, sampler, keep_every=every)
+        images[kind] = drawn.images[: trained.nothing]
+        variety[kind] = within_class_variance(drawn.images, labels) / real
+        asked[kind] = quality.class_accuracy(judge(drawn.images)[1], labels)
+        if drawn.kept is not None:
+            way = drawn.kept[:, : trained.nothing : 3]
+    return Compared(images, variety, asked, way)
+
+
+def within_class_variance(
+    images: Float[np.ndarray, "N height width channels"], labels: Int[np.ndarray, "N"]
+) -> float:
+    """The variance of a pixel over the images of a class, mean over both."""
+    each = [images[labels == label].var(axis=0).mean() for label in np.unique(labels)]
+    return float(np.mean(each))

@@ -5,7 +5,13 @@
 `processes` joins several processes, on one machine or a cluster.
 """
 
-from nnguide.parallel.compiling import batch_shards, compile_step, lower_step, place
+from nnguide.parallel.compiling import (
+    batch_shards,
+    compile_step,
+    device_axes,
+    lower_step,
+    place,
+)
 from nnguide.parallel.layout import state_shardings
 from nnguide.parallel.mesh import Mode, ParallelConfig, make_mesh
 from nnguide.parallel.processes import (
@@ -24,6 +30,7 @@ __all__ = [
     "anyone",
     "batch_shards",
     "compile_step",
+    "device_axes",
     "gathered",
     "join_cluster",
     "lower_step",

@@ -23,6 +23,11 @@ from nnguide.parallel.mesh import Mode
 _ROWS = ("data", "fsdp")  # the mesh axes that split a batch
 
 
+def device_axes(mode: Mode) -> str | tuple[str, ...] | None:
+    """The axes over which a step sums; None where the compiler does it."""
+    return {"jit": None, "shard_map": _ROWS, "pmap": "devices"}[mode]
+
+
 def place(tree: Any, mesh: Mesh) -> Any:
     """Puts a whole copy of a tree of arrays on every device of the mesh."""
     everywhere = NamedSharding(mesh, P())
@@ -75,7 +80,7 @@ def compile_step(
       InputError: the mode cannot use the mesh's axes.
     """
     check_mode(mode, mesh)
-    axis = {"jit": None, "shard_map": _ROWS, "pmap": "devices"}[mode]
+    axis = device_axes(mode)
 
     def call(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
         with nn.logical_axis_rules(RULES[mode]):  # while it is traced

@@ -48,10 +48,17 @@ class Sight(NamedTuple):
 
 
 class Attention(nn.Module):
-    """An attention block: H heads that read from the stream and write to it."""
+    """An attention block: H heads that read from the stream and write to it.
+
+    Attributes:
+      config: of the transformer.
+      execution: how it is computed.
+      silent: starts the value-up matrix at 0, so that the block adds nothing at birth.
+    """
 
     config: TransformerConfig
     execution: Execution
+    silent: bool = False
 
     @nn.compact
     def __call__(
@@ -100,6 +107,7 @@ class Attention(nn.Module):
         axes = ("embedding", "heads")
         if name == "value_up":
             axes, std = ("heads", "embedding"), std / (2 * config.layers) ** 0.5
+            std = 0.0 if self.silent else std
         dtype = dtype_of(self.execution)
         return Dense(features, axes, config.biases, std, dtype, name=name)
 

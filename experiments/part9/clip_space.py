@@ -1,0 +1,214 @@
+"""What is asked of a trained CLIP: prompts as classifiers, retrieval, differences."""
+
+import functools
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Bool, Float, Int, UInt8
+
+from nnguide.array_types import Array, Params
+from nnguide.data import scenes
+from nnguide.data.scene_captions import caption, tokenizer, tokens, tokens_of
+from nnguide.data.scene_shapes import ABSENT, ATTRIBUTES, COLUMN, OF_KIND
+from nnguide.data.scenes import Scenes
+from nnguide.diffusion import zero_shot
+from nnguide.diffusion.clip import Clip, ClipConfig
+
+TOGETHER = 128  # pictures or captions that go through a tower at once
+REPEATS = 4  # pictures of each hidden scene that zero-shot answers are judged on
+WORDS = tokenizer().words.split(" ")[:-1]  # the last one ends captions
+
+
+def hidden_scenes(seed: int) -> Scenes:
+    """The 256 scenes that training is kept from, a picture each."""
+    return _pictures(scenes.combinations()[scenes.held_out()], seed)
+
+
+def _pictures(rows: np.ndarray, seed: int, first: int = 0) -> Scenes:
+    """Pictures with numbers that no step of a training reaches."""
+    numbers = -1 - first - np.arange(len(rows))
+    return Scenes(scenes.draw(rows, seed, numbers), rows, rows)
+
+
+class Space:
+    """Trained towers as functions of pictures and of texts."""
+
+    def __init__(self, config: ClipConfig, params: Params) -> None:
+        module = Clip(config)
+        self._params = params
+        self._see = jax.jit(_method(module, "see"))
+        self._read = jax.jit(_method(module, "read"))
+
+    def see(self, images: UInt8[np.ndarray, "N height width 3"]) -> Float[Array, "N D"]:
+        """Vectors of pictures."""
+        return self._in_parts(self._see, images, scenes.signed)
+
+    def read(self, tokens: Int[np.ndarray, "N T"]) -> Float[Array, "N D"]:
+        """Vectors of captions' tokens."""
+        return self._in_parts(self._read, tokens, np.asarray)
+
+    @functools.cached_property
+    def captions(self) -> Float[Array, "combinations D"]:
+        """Vectors of the complete captions of all scenes there are."""
+        return self.read(tokens(scenes.combinations()))
+
+    def read_classes(
+        self, which: list[Bool[np.ndarray, "combinations"]]
+    ) -> Float[Array, "classes D"]:
+        """One vector a class, from all the captions that name it."""
+        classes = [zero_shot.ensemble(self.captions[own][None]) for own in which]
+        return jnp.concatenate(classes)
+
+    def _in_parts(
+        self, run: Callable[..., Array], inputs: np.ndarray, prepare: Callable
+    ) -> Float[Array, "N D"]:
+        """Parts of one size, so that the tower is compiled once."""
+        filled = np.resize(
+            inputs, (-(-len(inputs) // TOGETHER) * TOGETHER, *inputs.shape[1:])
+        )
+        parts = [
+            run(self._params, prepare(filled[start : start + TOGETHER]))
+            for start in range(0, len(filled), TOGETHER)
+        ]
+        return jnp.concatenate(parts)[: len(inputs)]
+
+    def read_texts(self, texts: list[str]) -> Float[Array, "N D"]:
+        """Vectors of captions."""
+        return self.read(np.stack([tokens_of(text) for text in texts]))
+
+
+def _method(module: Clip, name: str) -> Any:
+    return lambda params, inputs: module.apply({"params": params}, inputs, method=name)
+
+
+class Prompts(NamedTuple):
+    """How the classes of an attribute are named.
+
+    Attributes:
+      single: one prompt a class.
+      ensemble: which complete captions name a class, whatever else they say.
+    """
+
+    single: list[str]
+    ensemble: list[Bool[np.ndarray, "combinations"]]
+
+
+def prompts(name: str) -> Prompts:
+    """Prompts for the values of an attribute; of shadows, where a thing stands."""
+    rows, column = scenes.combinations(), COLUMN[name]
+    kind = next((k for k, names in enumerate(OF_KIND) if name in names), None)
+    single, ensemble = [], []
+    for value in range(len(ATTRIBUTES[name])):
+        own = rows[:, column] == value
+        if name == "shadow":
+            own &= rows[:, COLUMN["thing"]] > 0
+        said = np.full(len(ATTRIBUTES), ABSENT, np.int8)
+        said[COLUMN["kind"]] = value if kind is None else kind
+        said[column] = value
+        if name == "shadow":
+            said[COLUMN["thing"]] = ATTRIBUTES["thing"].index("tree")
+        single.append(caption(said))
+        ensemble.append(own)
+    return Prompts(single, ensemble)
+
+
+class ZeroShot(NamedTuple):
+    """Shares of right answers, and what guessing gives."""
+
+    single: float
+    ensemble: float
+    chance: float
+
+
+def zero_shots(space: Space, seed: int) -> dict[str, ZeroShot]:
+    """How well prompts read each attribute off pictures of hidden scenes."""
+    hidden = np.repeat(scenes.combinations()[scenes.held_out()], REPEATS, axis=0)
+    given = _pictures(hidden, seed, first=scenes.HELD_OUT)
+    seen = space.see(given.images)
+    found = {}
+    for name in ATTRIBUTES:
+        right = given.shown[:, COLUMN[name]]
+        asked = right != ABSENT
+        if name == "shadow":
+            asked &= given.shown[:, COLUMN["thing"]] > 0
+        named = prompts(name)
+        classes = space.read_texts(named.single), space.read_classes(named.ensemble)
+        single, ensemble = (
+            float((zero_shot.classify(seen[asked], each) == right[asked]).mean())
+            for each in classes
+        )
+        found[name] = ZeroShot(single, ensemble, 1 / len(ATTRIBUTES[name]))
+    return found
+
+
+class Retrieval(NamedTuple):
+    """Places of the right caption of each picture, and of each caption's picture."""
+
+    caption: Int[np.ndarray, "N"]
+    picture: Int[np.ndarray, "N"]
+
+
+def retrieve(space: Space, seed: int) -> Retrieval:
+    """Among the 256 hidden scenes."""
+    given = hidden_scenes(seed)
+    seen, read = space.see(given.images), space.read(tokens(given.said))
+    own = jnp.arange(len(seen))
+    return Retrieval(
+        np.asarray(zero_shot.places(seen, read, own)),
+        np.asarray(zero_shot.places(read, seen, own)),
+    )
+
+
+class Differences(NamedTuple):
+    """(A person with something) - (the same person without it), and what it points to.
+
+    Attributes:
+      places: of the thing's word among all words, for each pair; 0 is the first.
+      control: the same for (one person) - (another), both with nothing.
+      cosines: of the difference with each word, the mean over the pairs.
+      control_cosines: the same for the control.
+      images: the first pair's pictures.
+      vectors: of the pictures without it and with it.
+      word: the vector of its word.
+    """
+
+    places: Int[np.ndarray, "N"]
+    control: Int[np.ndarray, "N"]
+    cosines: Float[np.ndarray, "words"]
+    control_cosines: Float[np.ndarray, "words"]
+    images: Float[np.ndarray, "2 height width 3"]
+    vectors: Float[np.ndarray, "2 N D"]
+    word: Float[np.ndarray, "D"]
+
+
+def differences(space: Space, accessory: str, pairs: int, seed: int) -> Differences:
+    """Pairs of pictures that differ in an accessory alone, of hidden scenes."""
+    column = COLUMN["accessory"]
+    rows = scenes.combinations()[scenes.held_out()]
+    rows = rows[rows[:, column] == ATTRIBUTES["accessory"].index(accessory)]
+    with_it = rows[np.arange(pairs) % len(rows)]
+    without = with_it.copy()
+    without[:, column] = ATTRIBUTES["accessory"].index("none")
+    numbers = -1 - (1 + REPEATS) * scenes.HELD_OUT - np.arange(pairs)
+    images = [scenes.draw(shown, seed, numbers) for shown in (without, with_it)]
+    before, after = (space.see(each) for each in images)
+    words, target = space.read_texts(WORDS), WORDS.index(accessory)
+    steps, others = after - before, before - jnp.roll(before, 1, axis=0)
+    right = jnp.full(pairs, target)
+    return Differences(
+        np.asarray(zero_shot.places(steps, words, right)),
+        np.asarray(zero_shot.places(others, words, right)),
+        _mean_cosines(steps, words),
+        _mean_cosines(others, words),
+        np.stack([each[0] / np.float32(255) for each in images]),
+        np.stack([before, after]),
+        np.asarray(words[target]),
+    )
+
+
+def _mean_cosines(steps: Array, words: Array) -> Float[np.ndarray, "words"]:
+    lengths = jnp.linalg.norm(steps, axis=1, keepdims=True)
+    return np.asarray((steps / jnp.maximum(lengths, 1e-6) @ words.T).mean(axis=0))

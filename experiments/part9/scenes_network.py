@@ -1,0 +1,192 @@
+"""A network that draws scenes from captions: its training, and samples from it.
+
+It attends to the vectors that CLIP's text tower, trained before and now frozen, has of
+a caption's words.
+"""
+
+import dataclasses
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+from jaxtyping import Float
+
+from experiments.part9.setting import Setting
+from nnguide import training
+from nnguide.array_types import Array, Batch, Params
+from nnguide.data import scenes
+from nnguide.data.batches import Batches
+from nnguide.data.scene_captions import tokens_of
+from nnguide.data.scene_shapes import SIZE
+from nnguide.data.scenes import SceneConfig
+from nnguide.diffusion import learning, samplers
+from nnguide.diffusion.clip import Clip, ClipConfig
+from nnguide.diffusion.denoising import DenoisingConfig, denoiser
+from nnguide.diffusion.guidance import GuidanceConfig, guided
+from nnguide.diffusion.noise import NoiseConfig
+from nnguide.diffusion.patch_transformer import PatchTransformer, PatchTransformerConfig
+from nnguide.diffusion.samplers import SamplerConfig
+from nnguide.parallel import ParallelConfig
+from nnguide.training import OptimizerConfig
+
+SHAPE = (SIZE, SIZE, 3)
+NOISE = NoiseConfig("edm", sigma_max=40.0)
+DENOISING = DenoisingConfig("edm", "edm")
+DROPPED = 0.15  # share of the pictures whose caption the network is not told
+AT_ONCE = 50  # pictures sampled by a call
+EVALUATED = 256
+
+
+@dataclasses.dataclass(frozen=True)
+class Recipe:
+    """How the network is made and trained.
+
+    Attributes:
+      transformer: its sizes.
+      optimizer: with a running average of the parameters, which is sampled from.
+      batch: pictures a step.
+      train: how long.
+    """
+
+    transformer: PatchTransformerConfig = PatchTransformerConfig(
+        size=SIZE, channels=3, patch=4, layers=4, embedding=128, heads=4
+    )
+    optimizer: OptimizerConfig = OptimizerConfig(
+        name="adamw",
+        rate=2e-3,
+        schedule="cosine",
+        warmup_steps=100,
+        beta2=0.99,
+        clip=1.0,
+        average_decay=0.995,
+    )
+    batch: int = 32
+    train: training.Config = training.Config(
+        steps=2400,
+        log_every=100,
+        evaluate_every=400,
+        save_every=400,
+        parallel=ParallelConfig(devices=1),
+    )
+
+
+class Text(NamedTuple):
+    """The frozen text tower."""
+
+    config: ClipConfig
+    params: Params
+
+    def read(self, params: Params, tokens: Array) -> Array:
+        """The vectors of captions' words, (B, T, E), inside of a compiled function."""
+        module = Clip(self.config)
+        states = module.apply({"params": params}, tokens, method="read_words")
+        return jnp.asarray(states)
+
+
+class Trained(NamedTuple):
+    """A network that draws from captions.
+
+    Attributes:
+      module: the Linen module.
+      params: the running average.
+      text: what reads the captions.
+      history: of the training, {"step": ..., name: mean}.
+    """
+
+    module: PatchTransformer
+    params: Params
+    text: Text
+    history: list[Any]
+
+
+def learn(recipe: Recipe, data: SceneConfig, text: Text, setting: Setting) -> Trained:
+    """Trains the network in the sub-folder "scenes", or reads it from there."""
+    width = text.config.text.embedding
+    module = PatchTransformer(dataclasses.replace(recipe.transformer, text_width=width))
+
+    def told(batches: Batches) -> Batches:
+        """Captions are read in the step; the tower is an argument of it."""
+
+        def assemble(params: Params, rows: Any, key: Any) -> dict[str, Any]:
+            batch = scenes.assemble((), rows, key)
+            return {
+                "image": batch["image"],
+                "text": text.read(params, batch["tokens"]),
+            }
+
+        return Batches(batches.stream, assemble, text.params)
+
+    def image(batch: Batch) -> Array:
+        return batch["image"]
+
+    nothing = np.asarray(jax.jit(text.read)(text.params, _tokens("")))[0]
+    examples = learning.Examples(image, lambda batch: batch["text"], nothing, DROPPED)
+    task = learning.functions(module, SHAPE, DENOISING, NOISE, examples)
+    config = dataclasses.replace(recipe.train, seed=setting.seed)
+    unseen = scenes.sample(data, setting.seed, -1 - np.arange(EVALUATED))
+    fit = training.fit(
+        training.Task(*task),
+        training.make_optimizer(recipe.optimizer, config.steps),
+        told(scenes.batches(data, recipe.batch, setting.seed)),
+        config,
+        evaluation={"test": told(scenes.evaluation(unseen, EVALUATED))},
+        workdir=setting.workdir / "scenes",
+    )
+    params = training.averaged(fit.state.opt_state, fit.state.params)
+    return Trained(module, params, text, fit.history)
+
+
+def _tokens(caption: str) -> np.ndarray:
+    return tokens_of(caption)[None]
+
+
+def draw(
+    trained: Trained,
+    caption: str,
+    count: int,
+    sampler: SamplerConfig,
+    alpha: float,
+    seed: int = 0,
+) -> Float[np.ndarray, "N height width 3"]:
+    """Samples pictures for a caption, in [0, 1].
+
+    Args:
+      trained: the network.
+      caption: what to draw.
+      count: how many; the n-th starts from noise of its own, whatever the caption.
+      sampler: how.
+      alpha: of guidance.
+      seed: of the noise.
+    """
+    run = jax.jit(_sampling(trained, sampler, alpha))
+    size = min(AT_ONCE, count)
+    numbers = jnp.arange(-(-count // size) * size)
+    keys = jax.vmap(lambda n: jax.random.fold_in(jax.random.key(seed), n))(numbers)
+    both = trained.params, trained.text.params
+    found = [
+        run(*both, keys[start : start + size], _tokens(caption))
+        for start in range(0, len(keys), size)
+    ]
+    return scenes.unsigned(np.concatenate(jax.device_get(found))[:count])
+
+
+def _sampling(
+    trained: Trained, sampler: SamplerConfig, alpha: float
+) -> Callable[[Params, Params, Any, Array], Array]:
+    sigmas = samplers.sampling_sigmas(NOISE, sampler)
+
+    def run(params: Params, text_params: Params, keys: Any, tokens: Array) -> Array:
+        texts = jnp.concatenate([jnp.asarray(tokens), jnp.asarray(_tokens(""))])
+        wanted, nothing = trained.text.read(text_params, texts)
+        condition = jnp.broadcast_to(wanted[None], (len(keys), *wanted.shape))
+        network = learning.network_of(trained.module, params)
+        denoise = guided(
+            denoiser(network, DENOISING), nothing, GuidanceConfig(guidance_alpha=alpha)
+        )
+        two = jax.vmap(jax.random.split)(keys)  # for the start, for what comes later
+        x = samplers.starting_noise(two[:, 0], SHAPE, sigmas[0])
+        return samplers.sample(denoise, x, two[:, 1], sampler, sigmas, condition).x
+
+    return run

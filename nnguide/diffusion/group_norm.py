@@ -1,0 +1,92 @@
+"""Group normalization with what always follows it, in one pass over the maps.
+
+Mean and variance of a group, the learned scale and shift, and those that the noise
+level asks for, all come to one factor and one summand a channel and image. The maps
+are then read once: silu(x * factor + summand).
+
+Sources: Wu and He, arXiv 1803.08494; scale and shift by the noise level: Dhariwal and
+Nichol, arXiv 2105.05233, section 3.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Float
+
+from nnguide.array_types import Array
+
+EPSILON = 1e-5
+MOST_GROUPS, LEAST_CHANNELS = 32, 4  # 32 groups, but none of fewer than 4 channels
+
+
+class GroupNorm(nn.Module):
+    """Normalizes groups of channels over all places, in float32.
+
+    Attributes:
+      activate: whether SiLU follows.
+    """
+
+    activate: bool = True
+
+    @nn.compact
+    def __call__(
+        self,
+        maps: Float[Array, "B height width C"],
+        scale_shift: Float[Array, "B C2"] | None = None,
+    ) -> Float[Array, "B height width C"]:
+        """The normalized maps.
+
+        Args:
+          maps: activations.
+          scale_shift: what the noise level asks for: scales s and then shifts, so that
+            the normalized maps become (1 + s) z + shift.
+        """
+        channels = maps.shape[-1]
+        factor, summand = _normalizing(maps)
+        scale = self._vector("scale", nn.initializers.ones, channels)
+        bias = self._vector("bias", nn.initializers.zeros, channels)
+        factor, summand = factor * scale, summand * scale + bias
+        if scale_shift is not None:
+            more, shift = jnp.split(scale_shift.astype(jnp.float32), 2, axis=-1)
+            factor, summand = factor * (1 + more), summand * (1 + more) + shift
+        z = maps * _spread(factor, maps) + _spread(summand, maps)
+        return jax.nn.silu(z) if self.activate else z
+
+    def _vector(self, name: str, initial: Any, channels: int) -> Any:
+        boxed = nn.with_logical_partitioning(initial, ("embedding",))
+        vector: Any = self.param(name, boxed, (channels,), jnp.float32)
+        return vector[None]
+
+
+def groups_of(channels: int) -> int:
+    """How many groups: 32, but at least 4 channels in each; it divides the channels."""
+    most = max(1, min(MOST_GROUPS, channels // LEAST_CHANNELS))
+    return next(n for n in range(most, 0, -1) if channels % n == 0)
+
+
+def _normalizing(maps: Array) -> tuple[Array, Array]:
+    """Factor and summand (B, C) that bring each group to mean 0 and variance 1."""
+    batch, height, width, channels = maps.shape
+    groups = groups_of(channels)
+    flat = maps.reshape(batch, height * width, channels).astype(jnp.float32)
+    count = height * width * channels // groups
+
+    def mean(sums: Array) -> Array:
+        """Over each group, from the sums over places."""
+        return sums.reshape(batch, groups, -1).sum(-1, keepdims=True) / count
+
+    center = mean(flat.sum(1))
+    variance = mean(jnp.square(flat).sum(1)) - jnp.square(center)
+    factor = lax.rsqrt(jnp.maximum(variance, 0) + EPSILON)
+    shape = (batch, groups, channels // groups)
+    return (
+        jnp.broadcast_to(factor, shape).reshape(batch, channels),
+        jnp.broadcast_to(-center * factor, shape).reshape(batch, channels),
+    )
+
+
+def _spread(vectors: Float[Array, "B C"], maps: Array) -> Array:
+    return vectors[:, None, None].astype(maps.dtype)

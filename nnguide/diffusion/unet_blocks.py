@@ -1,0 +1,114 @@
+"""What a U-Net is made of: residual blocks, attention, convolutions.
+
+Each block begins as the identity: what it adds ends in weights that are 0 at birth.
+"""
+
+from typing import Any, Literal
+
+from flax import linen as nn
+from jaxtyping import Float
+
+from nnguide.array_types import Array
+from nnguide.diffusion.group_norm import GroupNorm
+from nnguide.transformer.attention import Attention
+from nnguide.transformer.config import Execution, TransformerConfig
+from nnguide.transformer.dense import Dense, activation_dtype
+
+Told = Literal["scale_shift", "add"]
+
+
+class ResidualBlock(nn.Module):
+    """What two convolutions add to the maps; nothing at birth.
+
+    Attributes:
+      features: channels that come out.
+      told: how the noise level enters.
+      dtype: of the convolutions' inputs.
+      resize: what happens to the maps before the first convolution, and beside it.
+    """
+
+    features: int
+    told: Told
+    dtype: Any
+    resize: Any = None
+
+    @nn.compact
+    def __call__(
+        self, maps: Float[Array, "B height width C"], told: Float[Array, "B F"]
+    ) -> Float[Array, "B rows columns features"]:
+        """The maps with what the block adds."""
+        z = GroupNorm(name="norm_1")(maps)
+        if self.resize:
+            z, maps = self.resize(z), self.resize(maps)
+        z = convolution("convolution_1", self.features, self.dtype)(z)
+        scale_shift = None
+        if self.told == "add":
+            z = z + self._dense("told", self.features, told)[:, None, None]
+        else:
+            scale_shift = self._dense("told", 2 * self.features, told)
+        z = GroupNorm(name="norm_2")(z, scale_shift)
+        z = convolution("convolution_2", self.features, self.dtype, silent=True)(z)
+        if maps.shape[-1] != self.features:
+            maps = self._dense("beside", self.features, maps)
+        return maps + z
+
+    def _dense(self, name: str, features: int, x: Array) -> Array:
+        """A product with a vector, or with each place's: a convolution of 1 x 1."""
+        names, std = ("embedding", "neurons"), x.shape[-1] ** -0.5
+        return Dense(features, names, True, std, self.dtype, name=name)(x)
+
+
+class AttentionBlock(nn.Module):
+    """Each place asks all others, then the text's tokens; adds nothing at birth."""
+
+    head_width: int
+    execution: Execution
+
+    @nn.compact
+    def __call__(
+        self,
+        maps: Float[Array, "B height width C"],
+        text: Float[Array, "B S E"] | None = None,
+    ) -> Float[Array, "B height width C"]:
+        """The maps with what the attention adds.
+
+        Args:
+          maps: a place's channels are a token's vector.
+          text: vectors of a text's tokens, if there is one.
+        """
+        maps = maps + self._attention("places", maps, None)
+        if text is not None:
+            maps = maps + self._attention("text", maps, text)
+        return maps
+
+    def _attention(self, name: str, maps: Array, source: Array | None) -> Array:
+        batch, height, width, features = maps.shape
+        config = TransformerConfig(
+            embedding=features,
+            heads=features // self.head_width,
+            layers=1,
+            causal=False,
+            positions="none",
+            initial_std=features**-0.5,
+        )
+        normed = GroupNorm(activate=False, name=f"{name}_norm")(maps)
+        tokens = normed.reshape(batch, height * width, features)
+        attention = Attention(config, self.execution, silent=True, name=name)
+        return attention(tokens, source=source)[0].reshape(maps.shape)
+
+
+def convolution(
+    name: str, features: int, dtype: Any, stride: int = 1, silent: bool = False
+) -> nn.Conv:
+    """3 x 3 filters; silent ones answer 0 at birth."""
+    names = (None, None, "embedding", "neurons")
+    initial = nn.initializers.zeros if silent else nn.initializers.lecun_normal()
+    return nn.Conv(
+        features,
+        (3, 3),
+        strides=stride,
+        dtype=activation_dtype(dtype),
+        kernel_init=nn.with_logical_partitioning(initial, names),
+        bias_init=nn.with_logical_partitioning(nn.initializers.zeros, names[-1:]),
+        name=name,
+    )
