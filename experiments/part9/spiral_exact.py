@@ -82,7 +82,7 @@ def study(
     columns = {
         f"{name}_{field}": np.array([getattr(sweep[name][n], field) for n in every])
         for name in SAMPLERS
-        for field in ("variation", "coverage", "radius", "energy", "on_spiral")
+        for field in Cloud._fields
     }
     lines = {
         measure: {name: columns[f"{name}_{measure}"] for name in SAMPLERS}

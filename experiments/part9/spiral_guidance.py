@@ -15,7 +15,7 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments.part9.setting import Setting
-from experiments.part9.spiral_measures import class_coverage, in_class, measure
+from experiments.part9.spiral_measures import in_class, measure_class
 from experiments.part9.spiral_network import denoiser_of, train
 from experiments.part9.spiral_samples import LABELS, POINTS, Of, draw, exact, grid
 from nnguide.data.spiral import CLASSES
@@ -102,12 +102,8 @@ def _sweep(
 
 
 def _judge(samples: np.ndarray) -> Guided:
-    return Guided(
-        samples,
-        np.array([in_class(x, OUTER) for x in samples]),
-        np.array([measure(x).on_spiral for x in samples]),
-        np.array([class_coverage(x, OUTER) for x in samples]),
-    )
+    clouds = [measure_class(x, OUTER) for x in samples]
+    return Guided(samples, *(np.array(each) for each in zip(*clouds, strict=True)))
 
 
 def _draw_sweep(listeners: dict[str, Guided], setting: Setting) -> list[str]:
@@ -170,7 +166,7 @@ def _draw_classes(params: Any, samples: int, setting: Setting) -> str:
 
     x = np.asarray(draw(of, params, setting.sampler, samples, setting.seed, labels).x)
     drawing = pictures.classes(
-        setting.theme, x, labels, float(in_class(x, labels)), POINTS,
+        setting.theme, x, labels, in_class(x, labels), POINTS,
         setting.sampler.name, setting.sampler.steps, setting.guidance.guidance_alpha,
     )  # fmt: skip
     return style.save(drawing, setting.workdir, "spiral_classes", x=x, labels=labels)

@@ -4,6 +4,7 @@ Levels are the video's: from sigma = 10 to 0.01 at equal steps of ln(sigma). Sam
 stop there, as the video's do, so that 0.01 of noise is left on each sample.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
@@ -12,11 +13,18 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Float64
 
+from nnguide.array_types import Array
 from nnguide.data.spiral import spiral
 from nnguide.diffusion import denoising, samplers
 from nnguide.diffusion.denoising import Denoise
 from nnguide.diffusion.noise import NoiseConfig, add_noise
-from nnguide.diffusion.samplers import Sampled, SamplerConfig, starting_noise
+from nnguide.diffusion.samplers import (
+    Coefficients,
+    Sampled,
+    SamplerConfig,
+    coefficients,
+    starting_noise,
+)
 
 NOISE = NoiseConfig("log_linear", steps=256, sigma_min=0.01, sigma_max=10.0)
 POINTS = spiral().points
@@ -35,18 +43,34 @@ def draw(
     condition: Any = None,
     keep_every: int = 0,
 ) -> Sampled:
-    """Draws samples in one compiled program; sample n starts the same everywhere."""
+    """Draws samples; sample n starts the same everywhere.
+
+    Samplers with as many steps share one compiled program.
+    """
     sigmas = np.geomspace(NOISE.sigma_max, NOISE.sigma_min, config.steps + 1)
+    table = coefficients(config, sigmas)
+    keys = jax.random.split(jax.random.key(seed), samples)
+    steps = tuple(table.step.tolist())
+    drawn = _follow(
+        of, steps, keep_every, params, keys, table.sigma, table.of, condition
+    )
+    return jax.device_get(drawn)
 
-    @jax.jit
-    def run(params: Any, condition: Any) -> Sampled:
-        keys = jax.random.split(jax.random.key(seed), samples)
-        x = starting_noise(keys, (2,), sigmas[0])
-        return samplers.sample(
-            of(params), x, keys, config, sigmas, condition, keep_every
-        )
 
-    return jax.device_get(run(params, condition))
+@functools.partial(jax.jit, static_argnums=(0, 1, 2))
+def _follow(
+    of: Of,
+    steps: tuple[int, ...],
+    keep_every: int,
+    params: Any,
+    keys: Any,
+    sigma: Array,
+    rows: Array,
+    condition: Any,
+) -> Sampled:
+    table = Coefficients(sigma, rows, np.array(steps))
+    x = starting_noise(keys, (2,), NOISE.sigma_max)
+    return samplers.follow(of(params), x, keys, table, condition, keep_every)
 
 
 def noise_errors(

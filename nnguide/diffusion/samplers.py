@@ -90,8 +90,8 @@ class Coefficients(NamedTuple):
       step: the step that the row is part of, from 0.
     """
 
-    sigma: Float64[np.ndarray, "rows"]
-    of: Float64[np.ndarray, "rows 5"]
+    sigma: Float[Array | np.ndarray, "rows"]
+    of: Float[Array | np.ndarray, "rows 5"]
     step: Int[np.ndarray, "rows"]
 
 
@@ -242,7 +242,34 @@ def sample(
       keep_every: k keeps x after every k-th step; 0 keeps none.
     """
     table = coefficients(config, sigmas)
-    with_noise = bool(table.of[:, 4].any())
+    return follow(denoise, x, keys, table, condition, keep_every, config.clip)
+
+
+def follow(
+    denoise: Denoise,
+    x: Float[Array, "B *shape"],
+    keys: Any,
+    table: Coefficients,
+    condition: Any = None,
+    keep_every: int = 0,
+    clip: float = 0.0,
+) -> Sampled:
+    """What `sample` does, for a table that is at hand.
+
+    The table's `sigma` and `of` may be arguments of the compiled program, which then
+    serves every sampler with as many rows.
+
+    Args:
+      denoise: as in `sample`, like all the others.
+      x: noise.
+      keys: one an example.
+      table: from `coefficients`.
+      condition: for `denoise`.
+      keep_every: which x to keep.
+      clip: largest size of the numbers in an estimate of x_0; 0 is off.
+    """
+    known = isinstance(table.of, np.ndarray)
+    with_noise = not known or bool(table.of[:, 4].any())
     slots = 1 + table.step // max(keep_every, 1)
     kept = jnp.stack([x] * (1 + slots[-1])) if keep_every else None
 
@@ -250,8 +277,8 @@ def sample(
         x, x_before, clean_before, kept = carry
         sigma, of, number, slot = row
         clean = denoise(x, jnp.full(len(x), sigma), condition)
-        if config.clip:
-            clean = jnp.clip(clean, -config.clip, config.clip)
+        if clip:
+            clean = jnp.clip(clean, -clip, clip)
         a, b, c, d, e = of
         following = a * x + b * clean + c * x_before + d * clean_before
         if with_noise:
