@@ -31,7 +31,7 @@ from nnguide.facts.people import (
     another_answer,
     ask,
 )
-from nnguide.facts.tracing import Prompts, read
+from nnguide.facts.tracing import Prompts, asked, read
 from nnguide.transformer.config import TransformerConfig
 from nnguide.transformer.model import Transformer
 
@@ -98,10 +98,10 @@ def _ask_all(
     keys = jax.random.split(key, person.size)
     no_aside = jnp.full(person.size, -1)
     prompts = ask(people, Question(flat[0], flat[1], flat[2], no_aside, keys))
-    asked = jax.tree.map(
+    prompts = jax.tree.map(
         lambda leaf: leaf.reshape(*person.shape, *leaf.shape[1:]), prompts
     )
-    return asked._replace(answers=another_answer(asked.answers, step))
+    return prompts._replace(answers=another_answer(prompts.answers, step))
 
 
 def _share_a_name(
@@ -145,7 +145,7 @@ def score_edits(
             def test(edit: Edit) -> Array:
                 kernel = kernel_of(params, edit.learned, layer, *where)
                 changed = editing.with_down_projection(params, layer, kernel)
-                shares = [right(config, changed, asked).mean() for asked in edit.tests]
+                shares = [right(config, changed, each).mean() for each in edit.tests]
                 return jnp.stack(shares)
 
             return jax.lax.map(test, edits, batch_size=_AT_ONCE).mean(axis=0)
@@ -185,8 +185,7 @@ def right(
 ) -> Bool[Array, "B"]:
     """Whether each answer is the likeliest token."""
     logits = jnp.asarray(Transformer(config).apply({"params": params}, prompts.tokens))
-    asked = jnp.take_along_axis(logits, prompts.places[:, -1:, None], axis=1)[:, 0]
-    return jnp.argmax(asked, axis=-1) == prompts.answers
+    return jnp.argmax(asked(logits, prompts), axis=-1) == prompts.answers
 
 
 def together(

@@ -18,7 +18,7 @@ import optax
 from jaxtyping import Float, Int
 
 from nnguide.array_types import Array, Params
-from nnguide.facts.tracing import Part, Prompts, logits_with
+from nnguide.facts.tracing import Part, Prompts, asked, logits_with
 from nnguide.transformer.config import TransformerConfig
 from nnguide.transformer.model import Transformer
 
@@ -68,9 +68,8 @@ def with_down_projection(
 
 def surprise(logits: Float[Array, "B T V"], prompts: Prompts) -> Float[Array, ""]:
     """Mean -log probability of the answers."""
-    asked = jnp.take_along_axis(logits, prompts.places[:, -1:, None], axis=1)[:, 0]
     return optax.softmax_cross_entropy_with_integer_labels(
-        asked, prompts.answers
+        asked(logits, prompts), prompts.answers
     ).mean()
 
 

@@ -9,6 +9,7 @@ model is the one that was trained, its layers run one by one.
 Source: Meng et al., arXiv 2202.05262, section 2.
 """
 
+import math
 from collections.abc import Callable
 from typing import Any, Literal, NamedTuple
 
@@ -24,8 +25,8 @@ from nnguide.transformer.model import Transformer
 Part = Literal["embedding", "state", "mlp", "attention"]
 Change = Callable[[Part, int, Array], Array]
 PARTS: tuple[Part, ...] = ("state", "mlp", "attention")
+_CAPTURED = [("embedding",), ("mlp",), ("attention",)]  # whose outputs Linen keeps
 _WATCHED = Execution(layers="loop")  # each layer is a module of its own
-_SITES_AT_ONCE = 5
 
 
 class Activations(NamedTuple):
@@ -82,7 +83,7 @@ def read(
     """Runs the model and keeps what passes by; pure, may be jitted."""
 
     def called(module: nn.Module, method: str) -> bool:
-        return method == "__call__" and module.path[-1:] in _NAMES
+        return method == "__call__" and module.path[-1:] in _CAPTURED
 
     logits, kept = Transformer(config, _WATCHED).apply(
         {"params": params}, tokens,
@@ -102,9 +103,6 @@ def read(
         neurons=stacked(lambda layer: layer["mlp"]["neurons"][0]),
         logits=jnp.asarray(logits),
     )
-
-
-_NAMES = [("embedding",), ("mlp",), ("attention",)]
 
 
 def logits_with(
@@ -151,10 +149,14 @@ def _site(path: tuple[str, ...]) -> tuple[Part, int] | None:
     return None
 
 
+def asked(logits: Float[Array, "B T V"], prompts: Prompts) -> Float[Array, "B V"]:
+    """The logits where the answers are asked for."""
+    return jnp.take_along_axis(logits, prompts.places[:, -1:, None], axis=1)[:, 0]
+
+
 def probability(logits: Float[Array, "B T V"], prompts: Prompts) -> Float[Array, "B"]:
     """What the model gives each answer where it is asked for."""
-    asked = jnp.take_along_axis(logits, prompts.places[:, -1:, None], axis=1)[:, 0]
-    share = jax.nn.softmax(asked, axis=-1)
+    share = jax.nn.softmax(asked(logits, prompts), axis=-1)
     return jnp.take_along_axis(share, prompts.answers[:, None], axis=-1)[:, 0]
 
 
@@ -182,46 +184,54 @@ def trace_facts(
       noise: its standard deviation over that of the subjects' embeddings.
     """
     clean = read(config, params, prompts.tokens)
-    roles = prompts.places.shape[1]
     # (B, T, roles): whether a token plays a role
-    plays = (
-        prompts.places[:, None] == jnp.arange(prompts.tokens.shape[1])[:, None][None]
-    )
-    in_subject = plays[:, :, jnp.array(subject)].any(-1)
-    spread = jnp.std(clean.embedding, where=in_subject[:, :, None])
-    drowned = noise * spread * jax.random.normal(key, (samples, *clean.embedding.shape))
-    drowned = drowned * in_subject[None, :, :, None]
+    places = jnp.arange(prompts.tokens.shape[1])[None, :, None]
+    plays = prompts.places[:, None] == places
+    in_subject = plays[:, :, jnp.array(subject)].any(-1, keepdims=True)
+    drowned = _on_subject(clean.embedding, in_subject, key, samples, noise)
 
-    def answered(restored: Bool[Array, "parts L B T"]) -> Float[Array, "B"]:
-        def change(part: Part, layer: int, output: Array, noise: Array) -> Array:
-            if part == "embedding":
-                return output + noise
-            mask = restored[PARTS.index(part), layer][..., None]
-            return jnp.where(mask, getattr(clean, part)[layer], output)
+    def at_site(site: Int[Array, "4"]) -> Float[Array, "B"]:
+        part, layer, role, on = site
+        chosen = jnp.zeros((len(PARTS), config.layers), bool)
+        chosen = chosen.at[part, layer].set(on == 1)[:, :, None, None, None]
+        restored = chosen & plays[None, None, :, :, role, None]
 
-        def once(noise: Array) -> Array:
-            logits = logits_with(
-                config, params, prompts.tokens,
-                lambda part, layer, output: change(part, layer, output, noise),
-            )  # fmt: skip
+        def answered(noise: Array) -> Array:
+            def change(part: Part, layer: int, output: Array) -> Array:
+                if part == "embedding":
+                    return output + noise
+                mask = restored[PARTS.index(part), layer]
+                return jnp.where(mask, getattr(clean, part)[layer], output)
+
+            logits = logits_with(config, params, prompts.tokens, change)
             return probability(logits, prompts)
 
-        return jax.vmap(once)(drowned).mean(axis=0)
+        return jax.vmap(answered)(drowned).mean(axis=0)
 
-    shape = (len(PARTS), config.layers, roles)
-
-    def at_site(site: Int[Array, "3"]) -> Float[Array, "B"]:
-        part, layer, role = site
-        chosen = jnp.zeros(shape[:2], bool).at[part, layer].set(True)
-        return answered(chosen[:, :, None, None] & plays[None, None, :, :, role])
-
-    sites = jnp.stack(jnp.unravel_index(jnp.arange(shape[0] * shape[1] * roles), shape))
-    restored = jax.lax.map(at_site, sites.T, batch_size=_SITES_AT_ONCE)
+    shape = (len(PARTS), config.layers, prompts.places.shape[1])
+    answers = jax.lax.map(at_site, _sites(shape))
     return Traced(
         clean=probability(clean.logits, prompts),
-        corrupted=answered(jnp.zeros((*shape[:2], *prompts.tokens.shape), bool)),
-        restored=restored.reshape(*shape, -1),
+        corrupted=answers[0],
+        restored=answers[1:].reshape(*shape, -1),
     )
+
+
+def _on_subject(
+    embedding: Float[Array, "B T D"], in_subject: Bool[Array, "B T 1"], key: Key,
+    samples: int, noise: float,
+) -> Float[Array, "samples B T D"]:  # fmt: skip
+    """Noise on the subjects' tokens, in units of their embeddings' spread."""
+    spread = jnp.std(embedding, where=in_subject)
+    drawn = jax.random.normal(key, (samples, *embedding.shape))
+    return noise * spread * drawn * in_subject[None]
+
+
+def _sites(shape: tuple[int, int, int]) -> Int[Array, "sites 4"]:
+    """First none, then every (part, layer, role); the last number says which."""
+    numbers = jnp.arange(math.prod(shape))
+    every = jnp.stack([*jnp.unravel_index(numbers, shape), jnp.ones_like(numbers)])
+    return jnp.concatenate([jnp.zeros((1, 4), numbers.dtype), every.T])
 
 
 def effects(traced: Traced) -> tuple[Array, Float[Array, "parts L roles"]]:

@@ -77,7 +77,9 @@ def test_the_edited_model_gives_what_the_move_gives(edited):
         moved = output.at[:, 4].add(move[None])
         return moved if (part, layer) == ("mlp", 1) else output
 
-    expected = logits_with(CONFIG, PARAMS, PROMPTS.tokens, change)[:, 4]
+    expected = jax.jit(
+        lambda tokens: logits_with(CONFIG, PARAMS, tokens, change)[:, 4]
+    )(PROMPTS.tokens)
     np.testing.assert_allclose(_logits(_with(rank_one)), expected, rtol=1e-3, atol=1e-3)
     assert jnp.argmax(_logits(PARAMS)) != 7
     assert jnp.argmax(expected) == 7
@@ -98,6 +100,7 @@ def _with(kernel):
     return editing.with_down_projection(PARAMS, 1, kernel)
 
 
+@jax.jit
 def _logits(params):
     logits = Transformer(CONFIG).apply({"params": params}, PROMPTS.tokens)
     return jnp.asarray(logits)[:, 4]
