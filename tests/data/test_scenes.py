@@ -170,7 +170,7 @@ def test_training_never_shows_what_is_held_out():
 
 
 def test_an_evaluation_goes_once_through_its_scenes():
-    rows = list(scenes.evaluation(drawn(10), 4).stream())
+    rows = list(scenes.evaluation(drawn(10), 4).stream(0))
     assert [len(row["tokens"]) for row in rows] == [4, 4, 2]
     batch = scenes.assemble((), rows[0], None)
     assert batch["image"].min() >= -1

@@ -168,7 +168,7 @@ def steps():
             optax.sgd(0.05),
             data,
             training.Config(
-                steps=1, progress=False, parallel=ParallelConfig(mode, devices)
+                steps=1, progress=False, parallel=ParallelConfig(mode, devices=devices)
             ),
         )
         return jax.device_get(fit.state.params), fit.history[-1]

@@ -33,7 +33,7 @@ def test_the_words_are_ranked_and_the_right_one_is_blue(check_readable, theme):
     assert words(figure).startswith('(with a hat) - (without) points to "hat" before')
     assert "97% of 20 people" in words(figure)
     arrows, bars = figure.axes[0], figure.axes[1]
-    grey, blue = (dots.get_offsets() for dots in arrows.collections)
+    grey, blue = (np.asarray(dots.get_offsets()) for dots in arrows.collections)
     np.testing.assert_allclose(blue[:, 1] - grey[:, 1], 0.4, rtol=1e-6)
     np.testing.assert_allclose(blue[:, 0], grey[:, 0], atol=1e-6)
     colours = [bar.get_facecolor() for bar in bars.patches]
