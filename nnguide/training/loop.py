@@ -1,5 +1,8 @@
 """`fit`: the only training loop. It never asks which task it runs.
 
+`run_loop` is its body; `alternating.fit_alternating` gives it rows that depend on the
+state.
+
 The order at a save is what makes a kill at any moment harmless: fetch the metrics,
 stop if the loss is not finite, put metrics.jsonl on the disk, save. On a restore the
 rows after the restored step are dropped, so the file ends bit-equal to an undisturbed
@@ -17,14 +20,13 @@ import numpy as np
 import optax
 from jax.sharding import Mesh
 
-from nnguide.array_types import Key
+from nnguide.array_types import Params
 from nnguide.config import InputError, run_only
 from nnguide.parallel import (
     ParallelConfig,
     compile_step,
     make_mesh,
     place,
-    state_shardings,
     writes,
 )
 from nnguide.training.checkpoint import Checkpoints, Retention
@@ -32,7 +34,8 @@ from nnguide.training.evaluation import evaluator
 from nnguide.training.metrics import Recorder, Row, means
 from nnguide.training.optimizer import averaged
 from nnguide.training.profile import Profile, profiled_steps
-from nnguide.training.step import State, all_finite, initial_state, make_step
+from nnguide.training.start import first_state, state_layout
+from nnguide.training.step import State, all_finite, make_step
 from nnguide.training.task import Batches, Task
 
 
@@ -120,6 +123,7 @@ def fit(
     batches: Batches,
     config: Config,
     *,
+    start: Params | None = None,
     evaluation: Mapping[str, Batches] | None = None,
     frozen: Mapping[str, Any] | None = None,
     workdir: Path | None = None,
@@ -132,6 +136,8 @@ def fit(
       optimizer: an Optax transform for the gradient of the mean loss.
       batches: the training data.
       config: how long, how often.
+      start: parameters to begin with, which stay as they are; None draws them by
+        `task.init`.
       evaluation: name -> batches whose stream ends; their metrics are called
         "name/metric" and use the running average of the parameters where there is one.
       frozen: arrays handed to `loss` and `evaluate` by name, neither trained nor saved.
@@ -143,16 +149,57 @@ def fit(
 
     Raises:
       NonFiniteLoss: at the first row or checkpoint whose loss is not finite.
-      InputError: a batch that does not divide over the devices, a checkpoint of
-        another shape, or a setting that does not fit.
+      InputError: a batch that does not divide over the devices, a checkpoint or a
+        start of another shape, or a setting that does not fit.
+    """
+
+    def source(first: int) -> Callable[[int, State], Any]:
+        rows = _stacked(batches.stream(first), config.steps_per_call)
+        return lambda step, state: next(rows)
+
+    return run_loop(
+        task, optimizer, batches, source, config, start, evaluation, frozen, workdir,
+        mesh,
+    )  # fmt: skip
+
+
+def run_loop(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    batches: Batches,
+    source: Callable[[int], Callable[[int, State], Any]],
+    config: Config,
+    start: Params | None,
+    evaluation: Mapping[str, Batches] | None,
+    frozen: Mapping[str, Any] | None,
+    workdir: Path | None,
+    mesh: Mesh | None,
+) -> Fit:
+    """`fit`, its rows from a source.
+
+    Args:
+      task: as in `fit`, like all that is not explained here.
+      optimizer: for the gradient of the mean loss.
+      batches: what the rows are assembled by, and from.
+      source: first step -> a function of (step, state before it) that gives the rows
+        of the call at that step: `steps_per_call` steps stacked to (k, B, ...), or
+        (B, ...) for one.
+      config: how long, how often.
+      start: parameters to begin with, or None.
+      evaluation: name -> batches whose stream ends.
+      frozen: arrays by name.
+      workdir: None writes nothing.
+      mesh: the devices, or None.
     """
     mesh = mesh or make_mesh(config.parallel)
     retention = Retention(
         config.keep_latest, config.best, config.best_mode, config.keep_steps
     )
     checkpoints = Checkpoints(workdir, retention) if workdir else None
-    layout = _layout(task, optimizer, config, mesh)
-    first, state = _start(task, optimizer, config, mesh, layout, checkpoints)
+    layout = state_layout(task, optimizer, config.seed, config.parallel.mode, mesh)
+    first, state = first_state(
+        task, optimizer, config.seed, mesh, layout, checkpoints, start
+    )
     recorder = Recorder(workdir, first, config.steps, config.progress, writes())
     frozen = dict(frozen or {})
     evaluators = {
@@ -175,13 +222,13 @@ def fit(
         batch_axis=int(config.steps_per_call > 1),
     )
     shared = place((batches.arrays, frozen), mesh)
-    rows = _stacked(batches.stream(first), config.steps_per_call)
+    rows = source(first)
     profile = Profile(config.profile, workdir, config.steps_per_call)
     waiting: Waiting | None = None
     try:
         for step in range(first, config.steps, config.steps_per_call):
             profile.at(step, state)
-            state, metrics = run(state, next(rows), shared)
+            state, metrics = run(state, rows(step, state), shared)
             if waiting:  # fetched one call late, while the devices compute the next
                 _record(recorder, checkpoints, waiting)
             done = step + config.steps_per_call
@@ -208,48 +255,6 @@ class Waiting(NamedTuple):
 
     step: int
     metrics: dict[str, Any]
-
-
-def _layout(
-    task: Task, optimizer: optax.GradientTransformation, config: Config, mesh: Mesh
-) -> State:
-    """Where every array of the state lives: a state of shardings."""
-    key = jax.random.key(config.seed)
-    shapes = jax.eval_shape(lambda key: initial_state(task, optimizer, key), key)
-    return state_shardings(lambda: task.init(key), shapes, mesh, config.parallel.mode)
-
-
-def _start(
-    task: Task,
-    optimizer: optax.GradientTransformation,
-    config: Config,
-    mesh: Mesh,
-    layout: State,
-    checkpoints: Checkpoints | None,
-) -> tuple[int, State]:
-    """The first step and its state: restored, or born where it lives."""
-    key = jax.random.key(config.seed)
-
-    def make(key: Key) -> State:
-        return initial_state(task, optimizer, key)
-
-    if checkpoints and checkpoints.exist():
-        like = jax.tree.map(
-            lambda leaf, sharding: jax.ShapeDtypeStruct(
-                leaf.shape, leaf.dtype, sharding=sharding
-            ),
-            jax.eval_shape(make, key),
-            layout,
-        )
-        restored = checkpoints.restore(like)
-        if restored:
-            return restored
-    # Drawing the parameters runs once: on CPU, LLVM's first level of optimization
-    # compiles it in less than half the time (measured) and gives the same bits.
-    on_cpu = mesh.devices.flat[0].platform == "cpu"
-    options = {"xla_backend_optimization_level": 1} if on_cpu else None
-    born = jax.jit(make, out_shardings=layout, compiler_options=options)
-    return 0, born(place(key, mesh))
 
 
 def _stacked(stream: Iterator[Any], count: int) -> Iterator[Any]:
