@@ -26,14 +26,15 @@ class Config:
 
     Attributes:
       what: mlp is one epoch of the guide's training; gpt 50 steps of a small GPT;
-        generate its writing with a cache and without; startup the time to part 1's
+        generate its writing with a cache and without; rollout its answers to many
+        prompts; grpo an iteration of learning from them; startup the time to part 1's
         first step.
       peers: run the twins in other libraries too.
       rounds: how often every contender has its turn.
       json: print JSON lines; --nojson prints a table.
     """
 
-    what: Literal["mlp", "gpt", "generate", "startup"] = "mlp"
+    what: Literal["mlp", "gpt", "generate", "rollout", "grpo", "startup"] = "mlp"
     peers: bool = True
     rounds: int = 15
     json: bool = True

@@ -127,13 +127,13 @@ def fit_alternating(
         def rows(step: int, state: State) -> Any:
             nonlocal calls
             if step % rounds.steps == 0:
-                calls = _round(rollout, rounds, config.steps_per_call, step, state)
+                calls = round_of(rollout, rounds, config.steps_per_call, step, state)
             return next(calls)
 
         return rows
 
     return run_loop(
-        task, optimizer, _AsTheyAre(), source, config, start, evaluation, frozen,
+        task, optimizer, AS_THEY_ARE, source, config, start, evaluation, frozen,
         workdir, mesh,
     )  # fmt: skip
 
@@ -146,10 +146,21 @@ class _AsTheyAre(NamedTuple):
     arrays: Any = ()
 
 
-def _round(
+AS_THEY_ARE = _AsTheyAre()
+
+
+def round_of(
     rollout: Rollout, rounds: Rounds, steps_per_call: int, step: int, state: State
 ) -> Iterator[Any]:
-    """Makes a round's data; yields the rows of each call."""
+    """Makes a round's data; yields the rows of each call.
+
+    Args:
+      rollout: as in `fit_alternating`.
+      rounds: how many rows and steps.
+      steps_per_call: k > 1 stacks the rows of k steps.
+      step: the round's first.
+      state: before that step.
+    """
     number = step // rounds.steps
     key = jax.random.fold_in(jax.random.fold_in(state.key, _STREAM), number)
     rollout_key, order_key = jax.random.split(key)
