@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.part5.feedback import (
     Chatbot,
+    Said,
     ask,
     batches_of,
     evaluation_of,
@@ -103,14 +104,26 @@ def _sampled(
     bot: Chatbot, tuned: Params, questions: Sequence[Question], count: int,
     noise: float, stream: int,
 ) -> Sequence[Preference]:  # fmt: skip
-    """Two answers each to questions in turn, as the judge orders them."""
+    """Two answers each to questions in turn, as the judge orders them.
+
+    Answers that never ended make no pair: with an end put to them they would be others.
+    """
     asked = [questions[number % len(questions)] for number in range(count)]
     keys = jax.random.split(jax.random.key(bot.seed + stream))
     one, other = (ask(bot, tuned, asked, key) for key in keys)
-    each = zip(asked, one.texts, other.texts, one.worth, other.worth, strict=True)
+    each = zip(
+        asked, _ended_texts(one), _ended_texts(other), one.worth, other.worth,
+        strict=True,
+    )  # fmt: skip
     # Held out, a tie would count as a coin's throw; there is nothing to be right about.
     kept = [(q, a, b) for q, a, b, first, second in each if noise or first != second]
     return preference_pairs(kept, noise, bot.seed)
+
+
+def _ended_texts(said: Said) -> list[str]:
+    """The answers, "" for those that never ended."""
+    ended = np.asarray(said.answers.ended)
+    return [text if end else "" for text, end in zip(said.texts, ended, strict=True)]
 
 
 def _rows(bot: Chatbot, pairs: Sequence[Preference]) -> turns.Rows:

@@ -25,7 +25,7 @@ FEW = dataclasses.replace(
     save_every=0, progress=False,
 )  # fmt: skip
 TOY = feedback.Config(
-    demonstrations=40, finetune_steps=10, pairs=16, reward_steps=20, rounds=4,
+    demonstrations=40, finetune_steps=10, pairs=200, reward_steps=20, rounds=4,
     batch_size=8, asked=1, ppo=PpoConfig(rows=8), grpo=GrpoConfig(prompts=2, group=4),
 )  # fmt: skip
 
