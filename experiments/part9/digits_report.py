@@ -7,14 +7,13 @@ import numpy as np
 
 from experiments.part9.judge import Judge
 from experiments.part9.setting import Setting
-from nnguide.diffusion.samplers import SamplerConfig, sampling_sigmas
 from nnguide.plots import generated_images, style
 from nnguide.results import Claim
 
 if TYPE_CHECKING:
-    from experiments.part9.digits import Compared, Config, Guided
+    from experiments.part9.digits import Compared, Config, Guided, Way
 else:  # the tests read annotations at run time
-    Compared = Config = Guided = Any
+    Compared = Config = Guided = Way = Any
 
 WORDS = {
     "ddpm_without_noise": "ddpm without\nits noise",
@@ -25,13 +24,13 @@ VIDEO = "But how do AI images and videos actually work"
 
 
 def pictures(
-    config: Config, setting: Setting, compared: Compared, guided: Guided, judge: Judge,
-    names: Sequence[str],
+    config: Config, setting: Setting, compared: Compared, way: Way, guided: Guided,
+    judge: Judge, names: Sequence[str],
 ) -> list[str]:  # fmt: skip
     """Draws the four pictures."""
     return [
         _samplers(config, setting, compared, names),
-        _way(config, setting, compared),
+        _way(setting, way),
         _guidance(config, setting, guided, names),
         _trade(config, setting, guided, judge),
     ]
@@ -54,8 +53,7 @@ def _samplers(
         f"Without the noise that ddpm adds, {config.steps} steps keep {without:.0%} of "
         f"the variety of real images; with it, {compared.variety['ddpm']:.0%}",
         "A column is one class and starts from the same noise in every row. Variety: "
-        f"the variance of pixels within a class, over {config.samples} samples, by "
-        "that of real images.",
+        "the variance of pixels within a class, by that of real images.",
         [f"variety {share:.0%}" for share in compared.variety.values()],
     )
     return style.save(
@@ -64,22 +62,16 @@ def _samplers(
     )  # fmt: skip
 
 
-def _way(config: Config, setting: Setting, compared: Compared) -> str:
-    """The moments are shrunk to the contrast of clean images."""
-    sigmas = sampling_sigmas(config.recipe.noise, SamplerConfig(steps=config.steps))
-    moments = np.linspace(0, config.steps, len(compared.way)).astype(int)
-    left = sigmas[moments]
-    data = config.recipe.denoising.sigma_data
-    shrink = data / np.sqrt(left**2 + data**2)
-    frames = _grey(
-        np.clip((compared.way * shrink.reshape(-1, 1, 1, 1, 1) + 1) / 2, 0, 1)
-    )
+def _way(setting: Setting, way: Way) -> str:
+    sampler, alpha = setting.sampler, setting.guidance.guidance_alpha
     drawing = generated_images.denoising_strip(
-        setting.theme, frames, moments.tolist(), left.tolist(), "ddpm"
-    )
+        setting.theme, _grey(way.frames), way.steps, way.sigmas,
+        f"{sampler.name}, guidance $\\alpha$ = {alpha:g}",
+    )  # fmt: skip
     return style.save(
-        drawing, setting.workdir, "digits_denoising", frames=frames, sigmas=left
-    )
+        drawing, setting.workdir, "digits_denoising", frames=way.frames,
+        steps=way.steps, sigmas=way.sigmas,
+    )  # fmt: skip
 
 
 def _guidance(

@@ -86,7 +86,7 @@ def denoising_strip(
       frames: the images at each moment.
       steps: how many steps were done by then; the last is all.
       sigmas: the noise that is left.
-      sampler: which one.
+      sampler: which one, and how.
 
     Returns:
       The figure.
@@ -100,7 +100,7 @@ def denoising_strip(
         theme,
         rows,
         columns,
-        f"{steps[-1]} small steps take the noise away, and large shapes come first",
+        f"{steps[-1]} steps take the noise away, and large shapes come first",
         f"{sampler}, each row one image. Every moment is shrunk to the contrast of an "
         "image; $\\sigma$ is the standard deviation of the noise still in it.",
     )

@@ -244,8 +244,8 @@ def test_a_shape_that_does_not_fit_is_refused(changes, says):
 
 
 def test_an_ensemble_is_the_direction_of_the_mean():
-    prompts = jnp.array([[[1.0, 0], [0, 1.0]], [[1.0, 0], [1.0, 0]]])
-    classes = zero_shot.ensemble(prompts)
+    prompts = jnp.array([[1.0, 0], [0, 1.0], [1.0, 0]])
+    classes = zero_shot.ensemble(prompts, jnp.array([0, 0, 1]), 2)
     np.testing.assert_allclose(classes, [[0.5**0.5, 0.5**0.5], [1, 0]], rtol=1e-5)
     pictures = jnp.array([[0.9, 0.1], [0.6, 0.8]])
     assert zero_shot.classify(pictures, classes).tolist() == [1, 0]
