@@ -250,12 +250,15 @@ def _climb(
 ) -> Results:
     """Results and pictures go beside the trainings; results.json stays pretrain's."""
     style.require_matplotlib()
-    own = config.feedback
     bot = make_chatbot(
-        speaker, config.chat, own, config.train.seed, workdir, config.figures.theme
+        speaker,
+        config.chat,
+        config.feedback,
+        config.train.seed,
+        workdir,
+        config.figures.theme,
     )
-    scored = own == FeedbackConfig() and recipe_of(config) == "default"
-    climbed = rungs.climb(bot, speaker.params, rung, config.algorithm, scored)
+    climbed = rungs.climb(bot, speaker.params, rung, config.algorithm)
     claims, figures = climbed.claims, climbed.figures
     return launcher.finish(NAME, config, bot.folder, claims, figures, started)
 

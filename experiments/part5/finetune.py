@@ -84,13 +84,11 @@ def _rows(bot: Chatbot, conversations: list[Conversation]) -> turns.Rows:
     return turns.as_rows(marked, bot.model.config.context)
 
 
-def claims(bot: Chatbot, base: Said, tuned: Said, scored: bool) -> list[Claim]:
+def claims(
+    bot: Chatbot, base: Said, tuned: Said, needs: str, scored: bool
+) -> list[Claim]:
     """What the judge thinks of the pre-trained and of the fine-tuned model."""
-    source = (
-        "3Blue1Brown, Large Language Models explained briefly; what right code reaches "
-        "was measured here"
-    )
-    needs = "the default recipe and the default --feedback flags"
+    source = "3Blue1Brown, Large Language Models explained briefly"
     unit = f"share of {len(base.worth)} answers that end in {bot.config.new_tokens}"
     right = "share of answers to questions no training saw"
     rows = (

@@ -149,7 +149,7 @@ def as_reward(bot: Chatbot, params: Params) -> Any:
     return lambda answers, numbers: worth(params, answers)
 
 
-def claims(found: Rewarded, scored: bool) -> list[Claim]:
+def claims(found: Rewarded, needs: str, scored: bool) -> list[Claim]:
     """How well it foresees the judge."""
     return [
         Claim(
@@ -162,7 +162,7 @@ def claims(found: Rewarded, scored: bool) -> list[Claim]:
             "reward models agree with people they never saw in 69.6% of pairs (Ouyang "
             "et al., section 4.1)",
             unit="share of held-out pairs ordered as the judge does",
-            needs="the default recipe and the default --feedback flags",
+            needs=needs,
             scored=scored,
         )
     ]

@@ -3,7 +3,6 @@
 import dataclasses
 from pathlib import Path
 
-import jax
 import numpy as np
 import pytest
 from PIL import Image
@@ -129,10 +128,3 @@ def test_a_context_that_holds_no_conversation_is_refused(tmp_path):
 def test_stages_need_a_trained_model(tmp_path):
     with pytest.raises(InputError, match="no trained model there"):
         part5.run(config_of(tmp_path, stage="reward"))
-
-
-@pytest.mark.slow
-def test_the_whole_ladder_as_the_guide_tells_it(tmp_path):
-    jax.clear_caches()
-    results = part5.run(part5.Config(workdir=str(tmp_path / "run"), stage="ladder"))
-    assert all(claim.as_expected for claim in results.claims)
