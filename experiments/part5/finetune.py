@@ -92,8 +92,6 @@ def claims(
     unit = f"share of {len(base.worth)} answers that end in {bot.config.new_tokens}"
     right = "share of answers to questions no training saw"
     rows = (
-        ("base_runs_on", "a model that only read texts runs past its turn",
-         _ended(base), (0, 0.5), (0, 0.5), unit),
         ("tuned_stops", "fine-tuned on conversations it says its part and stops",
          _ended(tuned), (0.9, 1), (0.95, 1), unit),
         ("base_is_wrong", "a model that only read texts does not answer",
