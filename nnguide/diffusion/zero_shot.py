@@ -8,6 +8,7 @@ Sources: Radford et al., arXiv 2103.00020, section 3.1; 3Blue1Brown / Welch Labs
 how do AI images and videos actually work?".
 """
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
@@ -15,11 +16,17 @@ from nnguide.array_types import Array
 
 
 def ensemble(
-    prompts: Float[Array, "classes prompts D"],
+    prompts: Float[Array, "N D"], class_of: Int[Array, "N"], classes: int
 ) -> Float[Array, "classes D"]:
-    """One vector a class: the direction of the mean of its prompts' vectors."""
-    mean = prompts.mean(axis=1)
-    return mean / jnp.linalg.norm(mean, axis=-1, keepdims=True)
+    """One vector a class: the direction of the sum of its prompts' vectors.
+
+    Args:
+      prompts: vectors of all classes' prompts.
+      class_of: the class that each prompt names.
+      classes: how many there are.
+    """
+    sums = jax.ops.segment_sum(prompts, class_of, classes)
+    return sums / jnp.linalg.norm(sums, axis=-1, keepdims=True)
 
 
 def classify(

@@ -219,7 +219,7 @@ def attributes(
         drawing,
         f"Without a classifier: prompts read every attribute, {names[worst]} worst "
         f"with {ensemble[worst]:.1%}",
-        "Squares: one prompt a class. Discs: the mean vector of all captions that name "
-        "the class.",
+        "Squares: one prompt a class. Discs: the mean of its key word and of prompts "
+        "that say one thing more.",
     )
     return drawing

@@ -86,7 +86,7 @@ def denoising_strip(
       frames: the images at each moment.
       steps: how many steps were done by then; the last is all.
       sigmas: the noise that is left.
-      sampler: which one.
+      sampler: which one, and how.
 
     Returns:
       The figure.
@@ -100,7 +100,7 @@ def denoising_strip(
         theme,
         rows,
         columns,
-        f"{steps[-1]} small steps take the noise away, and large shapes come first",
+        f"{steps[-1]} steps take the noise away, and large shapes come first",
         f"{sampler}, each row one image. Every moment is shrunk to the contrast of an "
         "image; $\\sigma$ is the standard deviation of the noise still in it.",
     )
@@ -186,7 +186,7 @@ def _draw_shares(
     axes.set_xlabel("guidance $\\alpha$")
     percent(axes)
     words = f"the classifier on real images: {real_accuracy:.1%}"
-    reference_line(axes, real_accuracy, words, at=0.02)
+    reference_line(axes, real_accuracy, words, at=0.98, side="below")
     end_labels(axes, ends)
     title(axes, "Shares of the samples, or of the real images")
 
@@ -199,19 +199,12 @@ def _draw_frechet(
         alphas, frechet, marker="o", markersize=6, linewidth=2.2, color=colours.positive
     )
     for alpha, value in zip(alphas, frechet, strict=True):
-        label(
-            axes,
-            float(alpha),
-            float(value),
-            f"{value:.3g}",
-            offset=(0, 11),
-            ha="center",
-        )
+        label(axes, float(alpha), float(value), f"{value:.3g}", offset=(8, -8))
     axes.set_ylim(0, 1.2 * float(max(frechet.max(), floor)))
     axes.set_xticks(alphas)
-    axes.margins(x=0.08)
+    axes.margins(x=0.14)
     axes.set_xlabel("guidance $\\alpha$")
     axes.tick_params(labelsize=TICK)
     words = f"two halves of real images: {floor:.3g}"
-    reference_line(axes, floor, words, at=0.98, side="below")
+    reference_line(axes, floor, words, at=0.98)
     title(axes, "Frechet distance in a classifier's features")

@@ -10,9 +10,9 @@ from experiments.part9.clip_space import WORDS, prompts
 from experiments.part9.scenes_network import Recipe
 from experiments.part9.setting import Setting
 from nnguide.config import InputError, digest
+from nnguide.data.scene_captions import caption
 from nnguide.data.scene_decoder import Decoded
 from nnguide.data.scene_shapes import ABSENT, ATTRIBUTES
-from nnguide.data.scenes import combinations
 from nnguide.diffusion.guidance import GuidanceConfig
 from nnguide.diffusion.patch_transformer import PatchTransformerConfig
 from nnguide.diffusion.samplers import SamplerConfig
@@ -81,7 +81,10 @@ def test_scenes_reuse_the_trained_clip_and_draw_a_prompt(clip_study, setting):
         (lambda: clip.Config(steps=0), "--clip.steps=0: give a multiple of 24, 20 or"),
         (lambda: clip.Config(batch=1), "--clip.batch=1: give 2 or more"),
         (lambda: clip.Config(incomplete=1.5), "--clip.incomplete=1.5: give a share"),
-        (lambda: scenes.Config(alphas=(0.0, 1.0)), "--scenes.alphas=0,1: 3 is missing"),
+        (
+            lambda: scenes.Config(alphas=(0.0, 1.0)),
+            "--scenes.alphas=0.0,1.0: 3 is missing",
+        ),
         (lambda: scenes.Config(samples=1), "--scenes.samples=1: give 8 or more"),
         (lambda: part9.Config(prompt="a whale"), "'a whale': does not know 'whale'"),
     ],
@@ -96,18 +99,24 @@ def test_a_prompt_does_not_change_the_run():
     assert digest(asked) == digest(part9.Config())
 
 
-def test_prompts_name_one_class_each_and_nothing_else():
-    assert prompts("shirt").single[0] == "a person in a red shirt"
-    assert prompts("accessory").single[:2] == ["a person", "a person with a hat"]
-    assert prompts("kind").single == ["a person", "a desert"]
-    assert prompts("time").single[3] == "a desert at night"
-    assert prompts("shadow").single[1] == "a tree and its shadow in a desert"
+def test_prompts_name_one_class_each():
+    def single(name):
+        return [caption(said) for said in prompts(name).single]
+
+    assert single("shirt")[0] == "a person in a red shirt"
+    assert single("accessory")[:2] == ["a person", "a person with a hat"]
+    assert single("kind") == ["a person", "a desert"]
+    assert single("time")[3] == "a desert at night"
+    assert single("shadow")[1] == "a tree and its shadow in a desert"
+    hats = [caption(said) for said in prompts("accessory").ensemble[1]]
+    assert hats[:3] == [
+        "a person with a hat", "hat", "a person with pale skin with a hat"
+    ]  # fmt: skip
+    assert len(hats) == 2 + 3 + 6 + 5
     for name, values in ATTRIBUTES.items():
-        named = prompts(name)
-        assert len(named.single) == len(named.ensemble) == len(values)
-        column = list(ATTRIBUTES).index(name)
-        for value, own in enumerate(named.ensemble):
-            assert (combinations()[own, column] == value).all()
+        for value, rows in enumerate(prompts(name).ensemble):
+            assert (rows[:, list(ATTRIBUTES).index(name)] == value).all()
+        assert len(prompts(name).single) == len(values)
     assert len(WORDS) == 41
 
 
