@@ -33,10 +33,10 @@ check: setup
 	$(BIN)/lint-imports
 
 test: check
-	$(BIN)/python -m pytest -q -n auto
+	$(BIN)/python -m pytest -q -n auto --dist loadfile
 
 test-all: check
-	$(BIN)/python -m pytest -q -n auto -m 'not gpu and not slurm'
+	$(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not gpu and not slurm'
 
 # A real SLURM on this machine, on loopback; needs Debian's slurm-wlm and munge.
 test-cluster: setup
@@ -47,4 +47,4 @@ test-cluster: setup
 test-newest:
 	@newest=$$($(PYTHON) constraints/newest_python.py) || exit 1; \
 	$(MAKE) --no-print-directory PYTHON="$$newest" VENV=.venv-newest EXTRAS=guide,test setup && \
-	.venv-newest/bin/python -m pytest -q -n auto -m smoke
+	.venv-newest/bin/python -m pytest -q -n auto --dist loadfile -m smoke

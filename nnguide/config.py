@@ -52,6 +52,7 @@ def cache_folder(chosen: str | None = None) -> Path:
     return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "nnguide").expanduser()
 
 
+_Readers = dict[tuple[str, Any], Callable[[], Any]]
 Naming = Literal["grouped", "ungrouped", "alone"]
 
 
@@ -92,7 +93,9 @@ def _group(field: "dataclasses.Field[Any]", prefix: str) -> str:
     return prefix if field.metadata.get("ungrouped") else f"{prefix}{field.name}."
 
 
-def define_flags(default: ConfigT, prefix: str = "") -> Callable[[], ConfigT]:
+def define_flags(
+    default: ConfigT, prefix: str = "", shared: _Readers | None = None
+) -> Callable[[], ConfigT]:
     """Defines `--field` and `--group.field`; call the result after flags are parsed.
 
     The help texts are the `name: text` lines of the dataclasses' docstrings.
@@ -100,6 +103,8 @@ def define_flags(default: ConfigT, prefix: str = "") -> Callable[[], ConfigT]:
     Args:
       default: holds the flags' defaults; may nest frozen dataclasses.
       prefix: goes before every flag's name, for instance "train.".
+      shared: groups named alone that have flags already; two trainings of one launcher
+        share theirs, where their defaults are the same.
 
     Returns:
       A function that reads the parsed flags into a config of `default`'s type. It
@@ -112,10 +117,15 @@ def define_flags(default: ConfigT, prefix: str = "") -> Callable[[], ConfigT]:
     hints = typing.get_type_hints(type(default))
     texts = _field_texts(type(default))
     readers: dict[str, Callable[[], Any]] = {}
+    shared = {} if shared is None else shared
     for field in dataclasses.fields(default):
         name, value = prefix + field.name, getattr(default, field.name)
         if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            readers[field.name] = define_flags(value, _group(field, prefix))
+            group = _group(field, prefix)
+            reader = shared.get((group, value)) or define_flags(value, group, shared)
+            if field.metadata.get("alone"):
+                shared[group, value] = reader
+            readers[field.name] = reader
         else:
             text, hint = texts.get(field.name, ""), hints[field.name]
             readers[field.name] = _define_flag(name, value, hint, text)

@@ -5,6 +5,7 @@ written first (the default layout, a pass for each condition) and at its best (c
 last, one pass).
 """
 
+import functools
 from collections.abc import Callable
 
 import flax.linen as nn
@@ -29,6 +30,7 @@ from nnguide.diffusion.denoising import denoiser
 from nnguide.diffusion.guidance import GuidanceConfig, guided
 from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.diffusion.unet import Unet
+from nnguide.target import compiler_options
 
 BATCH, STEPS, ALPHA = 64, 50, 1.0
 
@@ -53,7 +55,7 @@ def _ours() -> Callable[[], None]:
     sigmas = samplers.sampling_sigmas(NOISE, sampler)
     labels = jnp.arange(BATCH, dtype=jnp.int32) % NOTHING
 
-    @jax.jit
+    @functools.partial(jax.jit, compiler_options=compiler_options())
     def draw(params: Params, key: Key) -> Array:
         network = learning.network_of(module, params)
         denoise = guided(denoiser(network, TARGET), NOTHING, GuidanceConfig(ALPHA))

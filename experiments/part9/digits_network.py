@@ -23,6 +23,7 @@ from nnguide.diffusion.patch_transformer import PatchTransformer, PatchTransform
 from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.diffusion.unet import Unet, UnetConfig
 from nnguide.parallel import ParallelConfig
+from nnguide.target import compiler_options
 from nnguide.training import OptimizerConfig
 
 NetworkName = Literal["unet", "transformer"]
@@ -174,7 +175,10 @@ def draw(
       seed: of the noise; the same one gives all samplers the same start.
       keep_every: steps between the moments to keep; 0 keeps none.
     """
-    run = jax.jit(_sampling(trained, sampler, guidance, keep_every))
+    run = jax.jit(
+        _sampling(trained, sampler, guidance, keep_every),
+        compiler_options=compiler_options(),
+    )
     size = min(AT_ONCE, len(labels))
     filled = np.resize(labels, -(-len(labels) // size) * size)  # calls of one shape
     keys = jax.vmap(lambda n: jax.random.fold_in(jax.random.key(seed), n))(

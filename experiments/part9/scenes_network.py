@@ -30,6 +30,7 @@ from nnguide.diffusion.noise import NoiseConfig
 from nnguide.diffusion.patch_transformer import PatchTransformer, PatchTransformerConfig
 from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.parallel import ParallelConfig
+from nnguide.target import compiler_options
 from nnguide.training import OptimizerConfig
 
 SHAPE = (SIZE, SIZE, 3)
@@ -197,4 +198,4 @@ def _sampling(
         x = samplers.starting_noise(two[:, 0], SHAPE, sigmas[0])
         return samplers.sample(denoise, x, two[:, 1], sampler, sigmas, condition).x
 
-    return jax.jit(run)
+    return jax.jit(run, compiler_options=compiler_options())

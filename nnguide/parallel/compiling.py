@@ -19,6 +19,7 @@ from jax.sharding import PartitionSpec as P
 from nnguide.config import InputError
 from nnguide.parallel.layout import RULES, check_mode
 from nnguide.parallel.mesh import Mode
+from nnguide.target import compiler_options
 
 _ROWS = ("data", "fsdp")  # the mesh axes that split a batch
 
@@ -140,6 +141,7 @@ def _jitted(
         in_shardings=(layout, NamedSharding(mesh, rows_spec), whole),
         out_shardings=(layout if donate else whole, whole),
         donate_argnums=donate,
+        compiler_options=compiler_options(),
     )
 
 
@@ -166,7 +168,9 @@ def _by_shard_map(call: Callable, mesh: Mesh, rows_spec: P, donate: tuple) -> Ca
         out_specs=P(),
         check_vma=False,
     )
-    compiled = jax.jit(mapped, donate_argnums=donate)
+    compiled = jax.jit(
+        mapped, donate_argnums=donate, compiler_options=compiler_options()
+    )
     by_rows = NamedSharding(mesh, rows_spec)
     return lambda state, rows, shared: compiled(
         state, _of_all_processes(rows, by_rows), shared

@@ -1,17 +1,20 @@
 """What every launcher does: flags, workdirs, one-line errors, the table."""
 
 import dataclasses
+import importlib
 import json
 import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
+from absl import flags
 
 from experiments import launcher
 from experiments.report import print_results
-from nnguide.config import InputError, run_only
+from nnguide.config import InputError, define_flags, run_only
 from nnguide.results import Caveat, Claim, Results
 
 PART1 = "experiments.part1_neural_network"
@@ -39,6 +42,7 @@ def start(*arguments, cwd=None, module=PART1):
         cwd=cwd,
         timeout=300,
         check=False,
+        env={**os.environ, "JAX_PLATFORMS": "cpu"},  # libtpu, if here, has its own say
     )
 
 
@@ -135,6 +139,20 @@ def test_bad_input_is_one_line_and_exit_status_1(tmp_path, flags, says):
     assert done.stderr.startswith("error: ")
     assert len(done.stderr.splitlines()) == 1
     assert done.stdout == ""
+
+
+@pytest.mark.parametrize(
+    "name",
+    sorted(path.stem for path in Path(launcher.__file__).parent.glob("part?_*.py")),
+)
+def test_each_launcher_s_flags_are_defined_once(name):
+    config = importlib.import_module(f"experiments.{name}").Config()
+    before = set(flags.FLAGS)
+    try:
+        assert define_flags(config)() == config
+    finally:
+        for flag in set(flags.FLAGS) - before:
+            delattr(flags.FLAGS, flag)
 
 
 def test_a_misspelt_flag_gets_a_hint(tmp_path):
