@@ -47,4 +47,4 @@ test-cluster: setup
 test-newest:
 	@newest=$$($(PYTHON) constraints/newest_python.py) || exit 1; \
 	$(MAKE) --no-print-directory PYTHON="$$newest" VENV=.venv-newest EXTRAS=guide,test setup && \
-	.venv-newest/bin/python -m pytest -q -n auto --dist loadfile -m smoke
+	.venv-newest/bin/python -m pytest -q -n auto --dist loadfile -m "smoke and not slow"

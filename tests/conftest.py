@@ -2,14 +2,16 @@
 
 import os
 
-import jax
-import pytest
-from absl import flags
+# Of the launchers that tests start, too. They compile more than they compute.
+os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
+os.environ["JAX_PLATFORMS"] = "cpu"
+
+import jax  # noqa: E402
+import pytest  # noqa: E402
+from absl import flags  # noqa: E402
 
 jax.config.update("jax_num_cpu_devices", 8)
-jax.config.update("jax_platforms", "cpu")
 jax.config.update("jax_numpy_rank_promotion", "raise")
-jax.config.update("jax_disable_most_optimizations", True)  # tests mostly compile
 flags.FLAGS.mark_as_parsed()  # Grain reads its flags
 
 

@@ -42,7 +42,6 @@ def start(*arguments, cwd=None, module=PART1):
         cwd=cwd,
         timeout=300,
         check=False,
-        env={**os.environ, "JAX_PLATFORMS": "cpu"},  # libtpu, if here, has its own say
     )
 
 

@@ -89,6 +89,7 @@ def test_every_study_at_toy_size(tmp_path, monkeypatch):
     }
 
 
+@pytest.mark.slow
 def test_relu_cross_entropy_and_other_widths_by_flags(tmp_path):
     network = MlpConfig((784, 24, 10), "relu", "cross_entropy")
     optimizer = dataclasses.replace(part1.Config().optimizer, rate=0.1)

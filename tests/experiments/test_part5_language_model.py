@@ -269,6 +269,7 @@ def test_tokens_need_a_tokenizer_or_a_vocabulary(tmp_path):
         part5.run(config_of(tmp_path, data=TextConfig(dataset)))
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_bare_tokens_train_with_a_padded_vocabulary(tmp_path, capsys):
     ids = np.random.default_rng(0).integers(0, 30, 2000)

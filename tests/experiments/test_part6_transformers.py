@@ -228,6 +228,7 @@ def test_a_mask_left_out_shows_above_the_diagonal():
     assert (norms["attention"] > 0).all()
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_one_pass_teaches_what_its_predictions_teach_one_by_one(params):
     words = np.array([3, 1, 4, 1, 5], np.int32)

@@ -66,9 +66,12 @@ def test_a_wrong_value_dies_with_flag_value_and_remedy(group, fields, says):
         group.Config(**fields)
 
 
+LONG = ("mole", "adjective", "value_rank")
+
+
 @pytest.mark.parametrize(
-    "name",  # two trainings take their time to compile
-    [pytest.param(name, marks=[pytest.mark.slow] * (name == "mole")) for name in MINE],
+    "name",  # their trainings take their time to compile
+    [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in MINE],
 )
 def test_a_toy_study_claims_nothing_unexpected_and_draws(name, setting):
     group, config, pictures = MINE[name]

@@ -65,6 +65,7 @@ def test_a_toy_clip_claims_nothing_unexpected_and_draws(clip_study, setting):
     check_study(claims, figures, names, setting)
 
 
+@pytest.mark.slow
 def test_scenes_reuse_the_trained_clip_and_draw_a_prompt(clip_study, setting):
     before = (setting.workdir / "clip" / "timings.jsonl").read_bytes()
     prompt = "a cactus in a desert at night"

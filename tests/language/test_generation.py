@@ -104,6 +104,7 @@ def test_the_cache_changes_nothing(config, sampling):
         assert len(set(np.asarray(cached.tokens).ravel().tolist())) > 3
 
 
+@pytest.mark.slow
 @pytest.mark.smoke
 def test_tokens_are_those_of_a_plain_python_loop():
     module, params = Transformer(SMALL, FLOAT32), grown(SMALL)
