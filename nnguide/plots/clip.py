@@ -207,7 +207,7 @@ def attributes(
     axes.set_xlim(0, 1.07)
     axes.set_xticks(np.linspace(0, 1, 6))
     percent(axes, "x")
-    axes.set_xlabel("right answers on scenes that training never showed")
+    axes.set_xlabel("right answers on new pictures")
     reference_line(
         axes, wanted, f"{wanted:.0%} asked", vertical=True, at=1.0, side="below"
     )
