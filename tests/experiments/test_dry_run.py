@@ -96,19 +96,27 @@ def test_clip_s_flops_are_the_analytic_ones_to_a_percent():
     patches = 2 * 16 * VIT.embedding * 3 * 4**2  # whose inputs need no gradient
     cosines = 2 * 2 * BATCH * TOWERS.shared  # of pictures and of captions
     forward = tower(VIT) + tower(SMALL) + cosines
-    told = describe(WORKLOADS["clip"], make_topology("h100:8", ""), BATCH)
     expected = BATCH * (3 * forward + 2 * patches)
-    assert told.model_flops == pytest.approx(expected, rel=0.01)
+    assert counted(WORKLOADS["clip"])[1] == pytest.approx(expected, rel=0.01)
 
 
-@pytest.mark.parametrize("config", [UNET, RESIZED])
+def counted(workload):
+    """Shapes of the state, and the FLOPs of a step with nothing computed twice."""
+    state = jax.eval_shape(
+        lambda: initial_state(workload.counted, workload.optimizer, jax.random.key(0))
+    )
+    step = make_step(workload.counted, workload.optimizer, workload.batches)
+    rows = workload.rows(BATCH)
+    return state, flops.count(lambda s, r: step(s, r, ((), {}), None), state, rows)
+
+
+@pytest.mark.parametrize(
+    "config", [UNET, pytest.param(RESIZED, marks=pytest.mark.slow)]
+)
 def test_a_unet_s_flops_are_the_analytic_ones_to_a_percent(config):
-    workload = models.denoising(config, NoiseConfig(), 1e-4)
-    params = jax.eval_shape(
-        lambda: initial_state(workload.task, workload.optimizer, jax.random.key(0))
-    ).params
+    state, told = counted(models.denoising(config, NoiseConfig(), 1e-4))
     forward = stem = 0
-    for path, kernel in jax.tree_util.tree_leaves_with_path(params):
+    for path, kernel in jax.tree_util.tree_leaves_with_path(state.params):
         names = [entry.key for entry in path[1:]]  # without "unet"
         if names[-1] == "kernel":
             side = _side(config, names[0])
@@ -117,17 +125,7 @@ def test_a_unet_s_flops_are_the_analytic_ones_to_a_percent(config):
             stem += 2 * math.prod(kernel.shape[-2:]) * outputs * (names[0] == "stem")
             if names[-2:] == ["query", "kernel"]:
                 forward += 4 * side**4 * kernel.shape[-1]
-    rows, state = (
-        workload.rows(BATCH),
-        jax.eval_shape(
-            lambda: initial_state(
-                workload.counted, workload.optimizer, jax.random.key(0)
-            )
-        ),
-    )
-    step = make_step(workload.counted, workload.optimizer, workload.batches)
-    counted = flops.count(lambda s, r: step(s, r, ((), {}), None), state, rows)
-    assert counted == pytest.approx(BATCH * (3 * forward - stem), rel=0.01)
+    assert told == pytest.approx(BATCH * (3 * forward - stem), rel=0.01)
 
 
 def _side(config, name):
@@ -227,7 +225,7 @@ def test_what_cannot_be_is_refused(fields, says):
 
 
 @pytest.mark.parametrize("largest", [1, 2, 3, 37, 1000])
-@pytest.mark.parametrize("power", [1.0, 0.5, 2.0])
+@pytest.mark.parametrize("power", [1.0, 0.5, 2.0])  # of the batch, in the bytes
 def test_auto_finds_the_largest_batch_that_fits(monkeypatch, largest, power):
     tried = []
 
@@ -243,7 +241,7 @@ def test_auto_finds_the_largest_batch_that_fits(monkeypatch, largest, power):
     batch, found = dry_run._largest(WORKLOADS["gpt"], topology)
     assert batch == 8 * largest
     assert found.bytes.total <= 16 * GIB
-    assert len(tried) == len(set(tried)) <= (4 if power == 1 else 16)
+    assert len(tried) == len(set(tried)) <= 16
 
 
 def test_auto_says_when_nothing_fits(monkeypatch):
