@@ -9,7 +9,7 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
-from flax.linen.spmd import with_logical_constraint
+from flax.linen.spmd import logical_to_mesh_axes, with_logical_constraint
 from jaxtyping import Float, Int
 
 from nnguide.array_types import Array
@@ -82,7 +82,7 @@ def _whole_rows(table: Array, axis: str) -> Array:
     rows that does not divide stays whole, as the table itself does: 50,257 rows over 8
     devices take XLA's TPU compiler minutes.
     """
-    mesh, split = jax.sharding.get_abstract_mesh(), nn.logical_to_mesh_axes((axis,))
+    mesh, split = jax.sharding.get_abstract_mesh(), logical_to_mesh_axes((axis,))
     parts: Any = 1 if split is None else mesh.shape.get(split[0], 1)
     divides = len(table) % parts == 0
     return with_logical_constraint(table, (axis if divides else None, None))

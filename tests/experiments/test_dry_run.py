@@ -260,9 +260,11 @@ def test_gpt3_compiles_for_a_pod_and_fits():
     found = describe(models.MODELS["gpt3_175b"]("auto"), topology, 1024)
     assert found.bytes.total < 60 * GIB  # of 95
     # Each device sends its 8th of all gradients once, in bfloat16.
+    assert found.traffic is not None
     sent = found.traffic["reduce-scatter"].sent
     assert sent == pytest.approx(2 * found.parameters / 8, rel=0.02)
-    assert 0.5 < found.utilization(topology) <= 0.75  # all is computed twice forward
+    ceiling = found.utilization(topology) or 0
+    assert 0.5 < ceiling <= 0.77  # all is computed twice forward
 
 
 @pytest.mark.slow
