@@ -15,12 +15,11 @@ from typing import Any
 import jax
 from absl import app, logging
 
-from experiments.dry.models import MODELS, ModelName
+from experiments.dry.models import MODELS, ModelName, Recomputed, Workload
 from experiments.dry.report import Report, describe
 from nnguide.config import InputError, define_flags, run_only
 from nnguide.parallel import ParallelConfig, batch_shards
 from nnguide.parallel.topologies import GIB, Topology, make_topology
-from nnguide.transformer.config import Remat
 
 
 @dataclasses.dataclass(frozen=True)
@@ -32,7 +31,8 @@ class Config:
       topology: the devices: v5p:8x8x16, v5e:4x4, h100:64, cpu:8.
       parallel: how they are arranged; the mode is jit.
       batch: examples a step; auto finds the largest that fits.
-      remat: what is computed anew in the backward pass.
+      remat: what is computed anew in the backward pass: nothing, everything but the
+        products, or everything; auto is everything where blocks repeat.
       json: print one JSON object.
     """
 
@@ -40,7 +40,7 @@ class Config:
     topology: str = "cpu:8"
     parallel: ParallelConfig = run_only(ParallelConfig(), "alone")
     batch: str = "8"
-    remat: Remat = "everything"
+    remat: Recomputed = "auto"
     json: bool = False
 
     def __post_init__(self) -> None:
@@ -70,37 +70,61 @@ def run(config: Config) -> tuple[Topology, int, Report]:
     return topology, batch, describe(workload, topology, batch)
 
 
-def _largest(workload: Any, topology: Topology) -> tuple[int, Report]:
-    """Doubles the batch until it no longer fits, then halves the gap."""
-    if topology.chip.memory is None or not topology.compiles:
+def _largest(workload: Workload, topology: Topology) -> tuple[int, Report]:
+    """The largest batch that fits, by as few compilations as may be.
+
+    Bytes grow about linearly with the batch, so the line through the last two reports
+    tells where to try next; what fits and what does not close in on the answer.
+    """
+    memory = topology.chip.memory
+    if memory is None or not topology.compiles:
         raise InputError(
             "--batch=auto: needs a TPU topology, whose memory is known and whose "
             "compiler is here; give a number."
         )
     shards = batch_shards(topology.mesh)
-    fits, too_many, best = 0, None, None
-    trial = 1
+    reports: dict[int, Report] = {}  # by examples a shard
+    fits, too_many, trial = 0, None, 1
     while too_many is None or too_many - fits > 1:
         print(f"trying a batch of {trial * shards:,}", file=sys.stderr)
-        report = describe(workload, topology, trial * shards)
-        if report.bytes.total <= topology.chip.memory:
-            fits, best = trial, report
+        reports[trial] = describe(workload, topology, trial * shards)
+        if reports[trial].fits(topology):
+            fits = trial
         else:
             too_many = trial
-        trial = 2 * fits if too_many is None else (fits + too_many) // 2
-    if best is None:
+        known = {size: report.bytes.total for size, report in reports.items()}
+        trial = _next_trial(known, memory, fits, too_many)
+    if not fits:
         raise InputError(
             f"--batch=auto: not even {shards} examples fit; split the parameters over "
             "more devices (--parallel.mesh), or compute more anew (--remat)."
         )
-    return fits * shards, best
+    return fits * shards, reports[fits]
+
+
+def _next_trial(
+    known: dict[int, int], memory: int, fits: int, too_many: int | None
+) -> int:
+    """Where the line through the last two (examples, bytes) meets the memory.
+
+    While all fits, at most 16 times as many; then between what fits and what does not,
+    every other time in the middle, for memory need not grow along a line.
+    """
+    if too_many is not None and len(known) % 2:
+        return (fits + too_many) // 2
+    most = 16 * fits if too_many is None else too_many - 1
+    if len(known) == 1:
+        return min(2, most)
+    (first, held), (last, holds) = list(known.items())[-2:]
+    slope = (holds - held) / (last - first)
+    guess = last + int((memory - holds) // slope) if slope > 0 else most
+    return max(fits + 1, min(guess, most))
 
 
 def to_json(
     config: Config, topology: Topology, batch: int, report: Report
 ) -> dict[str, Any]:
     """The report as plain numbers; bytes are one device's, FLOPs a whole step's."""
-    memory = topology.chip.memory
     return {
         "model": config.model,
         "topology": config.topology,
@@ -109,8 +133,8 @@ def to_json(
         "batch": batch,
         "parameters": report.parameters,
         "bytes": {**report.bytes._asdict(), "total": report.bytes.total},
-        "memory": memory,
-        "fits": None if memory is None else report.bytes.total <= memory,
+        "memory": topology.chip.memory,
+        "fits": report.fits(topology),
         "model_flops": report.model_flops,
         "hardware_flops": report.hardware_flops,
         "traffic": report.traffic
@@ -118,6 +142,8 @@ def to_json(
         "bounds_seconds": report.seconds,
         "step_seconds": report.step_seconds,
         "utilization_ceiling": report.utilization(topology),
+        "unit": report.unit,
+        "highest_rate": report.rate,
         "compile_seconds": report.compile_seconds,
     }
 
@@ -145,7 +171,7 @@ def _memory_lines(found: dict[str, Any]) -> list[str]:
         spare = (found["memory"] - found["bytes"]["total"]) / GIB
         verdict = f"fits, {spare:.1f} GiB to spare"
         if not found["fits"]:
-            verdict = f"DOES NOT FIT, {-spare:.1f} GiB too many"
+            verdict = f"DOES NOT FIT, {max(-spare, 0):.1f} GiB too many"
         lines.append(f"  {'its memory':22}{found['memory'] / GIB:>20.1f} GiB {verdict}")
     return lines
 
@@ -153,7 +179,7 @@ def _memory_lines(found: dict[str, Any]) -> list[str]:
 def _time_lines(found: dict[str, Any]) -> list[str]:
     lines = []
     if found["traffic"] is None:
-        lines.append("communication           not known without a compiler for it")
+        lines.append("communication           not known, for nothing was compiled")
     for kind, each in (found["traffic"] or {}).items():
         sent = f"{each['sent'] / GIB:.3f} GiB sent by each device"
         lines.append(f"  {kind:22}{each['times']:>10,} times, {sent}")
@@ -161,6 +187,9 @@ def _time_lines(found: dict[str, Any]) -> list[str]:
         lines.append(f"bound by {name:15}{seconds:>22.4f} s")
     if found["utilization_ceiling"]:
         lines.append(f"highest MFU             {found['utilization_ceiling']:>24.1%}")
+    if found["highest_rate"]:
+        most = f"{found['highest_rate']:,.0f} {found['unit']} a second"
+        lines.append(f"at most                 {most:>24}")
     if found["compile_seconds"]:
         lines.append(f"compiled in             {found['compile_seconds']:>22.1f} s")
     return lines

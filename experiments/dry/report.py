@@ -6,7 +6,10 @@ devices can do at most.
 """
 
 import math
+import re
+import tempfile
 import time
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
@@ -21,6 +24,10 @@ from nnguide.parallel import lower_step, state_shardings
 from nnguide.parallel.communication import Traffic, traffic
 from nnguide.parallel.topologies import Topology
 from nnguide.training.step import State, initial_state, make_step
+
+# How libtpu says that a program needs more memory than a chip has.
+_TOO_MUCH = re.compile(r"required for HLO temporaries \(([\d.]+)([KMGT])\) exceeds")
+_UNITS = {"K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 
 
 class Bytes(NamedTuple):
@@ -57,8 +64,11 @@ class Report(NamedTuple):
       model_flops: of a step, over all devices, nothing counted twice.
       hardware_flops: with what is computed anew.
       traffic: kind -> collectives of one device; None where nothing was compiled.
+      refused: whether the compiler found no way to do with a chip's memory.
       seconds: name -> lower bound of the step's time by one limit.
       compile_seconds: of lowering and compiling; None where nothing was compiled.
+      items: what the batch has of `unit`.
+      unit: in which throughput is counted.
     """
 
     parameters: int
@@ -66,8 +76,18 @@ class Report(NamedTuple):
     model_flops: int
     hardware_flops: int
     traffic: dict[str, Traffic] | None
+    refused: bool
     seconds: dict[str, float]
     compile_seconds: float | None
+    items: int
+    unit: str
+
+    def fits(self, topology: Topology) -> bool | None:
+        """Whether a device's memory is enough; None where nobody knows its memory."""
+        memory = topology.chip.memory
+        if memory is None:
+            return None
+        return not self.refused and self.bytes.total <= memory
 
     @property
     def step_seconds(self) -> float | None:
@@ -80,6 +100,11 @@ class Report(NamedTuple):
             return None
         peak = topology.chip.flops * topology.mesh.size
         return self.model_flops / peak / self.step_seconds
+
+    @property
+    def rate(self) -> float | None:
+        """The most `unit` a second that the bounds leave."""
+        return self.items / self.step_seconds if self.step_seconds else None
 
 
 def describe(workload: Workload, topology: Topology, batch: int) -> Report:
@@ -98,10 +123,9 @@ def describe(workload: Workload, topology: Topology, batch: int) -> Report:
         if isinstance(topology.mesh, Mesh):
             started = time.monotonic()
             lowered = lower_step(step, topology.mesh, layout, state, rows, ((), {}))
-            compiled: Any = lowered.compile()
+            temporaries, text = _compile(lowered)
             seconds = time.monotonic() - started
-            temporaries = compiled.memory_analysis().temp_size_in_bytes
-            sends = traffic(compiled.as_text())
+            sends = None if text is None else traffic(text)
         held = _bytes(state, layout, rows, topology, temporaries)
         model, hardware = (
             _flops(workload, each, state, rows)
@@ -109,20 +133,46 @@ def describe(workload: Workload, topology: Topology, batch: int) -> Report:
         )
     parameters = sum(leaf.size for leaf in jax.tree.leaves(state.params))
     bounds = _bounds(topology, held, hardware, sends)
-    return Report(parameters, held, model, hardware, sends, bounds, seconds)
+    return Report(
+        parameters, held, model, hardware, sends, seconds is not None and sends is None,
+        bounds, seconds, batch * workload.items, workload.unit,
+    )  # fmt: skip
+
+
+def _compile(lowered: jax.stages.Lowered) -> tuple[int, str | None]:
+    """Bytes of temporaries, and the text of the program; None where it does not fit.
+
+    The text is what the compiler itself writes to a file: jaxlib cannot read back all
+    that libtpu compiles (a gather that a SparseCore does). A program that comes from
+    JAX's cache was not compiled, and writes nothing.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        dump = {"xla_dump_to": folder, "xla_dump_hlo_as_text": True}
+        try:
+            compiled: Any = lowered.compile(dump)
+        except jax.errors.JaxRuntimeError as error:
+            needed = _TOO_MUCH.search(str(error))
+            if needed is None:
+                raise
+            return round(float(needed[1]) * _UNITS[needed[2]]), None
+        written = list(Path(folder).rglob("*after_optimizations.txt"))
+        largest = max(written, key=lambda file: file.stat().st_size, default=None)
+        text = largest.read_text() if largest else compiled.as_text()
+        return compiled.memory_analysis().temp_size_in_bytes, text
 
 
 def _state(workload: Workload, topology: Topology) -> tuple[State, State]:
-    """Shapes and shardings of the state."""
-    key = jax.random.key(0)
+    """Shapes and shardings of the state, which no kernel changes.
+
+    Some kernels (cuDNN's) can be traced only where they run.
+    """
+    key, task = jax.random.key(0), workload.counted
 
     def make(key: Key) -> State:
-        return initial_state(workload.task, workload.optimizer, key)
+        return initial_state(task, workload.optimizer, key)
 
     shapes = jax.eval_shape(make, key)
-    layout = state_shardings(
-        lambda: workload.task.init(key), shapes, topology.mesh, "jit"
-    )
+    layout = state_shardings(lambda: task.init(key), shapes, topology.mesh, "jit")
     return shapes, layout
 
 

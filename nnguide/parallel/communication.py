@@ -3,7 +3,8 @@
 A collective inside a loop counts as often as the loop runs. The bytes are those that
 one device puts on its links if the collective runs as a ring, as XLA's do at these
 sizes: of an all-gather's or reduce-scatter's whole array every device sends all but
-one part, of an all-reduce's twice that.
+one part, of an all-reduce's twice that. For TPUs XLA writes a reduce-scatter as a
+fusion of an all-reduce and a slice, which is recognized by its name.
 """
 
 import math
@@ -24,6 +25,8 @@ _BYTES = {
     "s64": 8, "u64": 8, "f64": 8, "c64": 8, "c128": 16,
 }  # fmt: skip
 _COMPUTATION = re.compile(r"^(?:ENTRY )?%?([\w.\-]+) \(.*\{\s*$")
+_END = re.compile(r"^\}(, execution_thread=.*)?$")  # a kernel's text may have its own }
+_REDUCE_SCATTER = "all-reduce-scatter"  # the name of a fusion
 _SHAPE = re.compile(r"(\w+)\[([\d,]*)\]")
 _CALLED = re.compile(
     r"(?:body|to_apply|calls|condition|true_computation|false_computation)=%?([\w.\-]+)"
@@ -72,8 +75,11 @@ def traffic(text: str) -> dict[str, Traffic]:
             result, operation = found.groups()
             kind = operation.removesuffix("-start")
             if kind in KINDS:
+                bytes_sent = _sent(kind, operation, result, line)
+                if name.startswith(_REDUCE_SCATTER):
+                    kind, bytes_sent = "reduce-scatter", bytes_sent // 2
                 counts[kind] += times
-                sent[kind] += times * _sent(kind, operation, result, line)
+                sent[kind] += times * bytes_sent
             for callee in _called(line):
                 walk(callee, times * _trips(operation, line, bodies, callee))
 
@@ -92,7 +98,7 @@ def _computations(text: str) -> tuple[dict[str, list[str]], str | None]:
             name = str(opened.group(1))
             bodies[name] = []
             entry = name if line.startswith("ENTRY") else entry
-        elif line.startswith("}"):
+        elif _END.match(line):
             name = None
         elif name is not None:
             bodies[name].append(line)

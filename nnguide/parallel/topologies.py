@@ -103,8 +103,10 @@ def make_topology(name: str, mesh: str) -> Topology:
 def _tpu_mesh(name: str, shape: tuple[int, int, int]) -> Mesh:
     from jax.experimental import topologies
 
-    # Without this libtpu looks for the metadata server of a TPU machine.
+    # Else libtpu looks for the metadata server of a TPU machine, and refuses while any
+    # other process of this machine has it loaded; here nothing will touch a TPU.
     os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
+    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
     try:
         described = topologies.get_topology_desc(platform="tpu", topology_name=name)
     except Exception as error:  # whatever the plugin raises

@@ -15,7 +15,15 @@ HloModule jit_call, entry_computation_layout={()->f32[]}
   ROOT %sum = f32[] add(%a, %b)
 }
 
+%all-reduce-scatter.1 (x: f32[100]) -> f32[25] {
+  %whole = f32[100]{0} all-reduce(%x), replica_groups={{0,1,2,3}}, to_apply=%add
+  ROOT %own = f32[25]{0} dynamic-slice(%whole, %place), dynamic_slice_sizes={25}
+}
+
 %body (state: (s32[], f32[8,128])) -> (s32[], f32[8,128]) {
+  %kernel = f32[8,128] custom-call(%x), frontend_attributes={kernel_metadata={
+"block": 512
+}}, metadata={op_name="attention"}
   %gathered = f32[64,128]{1,0} all-gather(%part), replica_groups=[2,4]<=[8]
   ROOT %next = (s32[], f32[8,128]) tuple(%i, %x)
 }
@@ -29,6 +37,7 @@ ENTRY %main (x: f32[8,128]) -> f32[] {
   %all = (f32[10]{0}, bf16[6]{0}) all-reduce(%g, %h), replica_groups={{0,1}}, to_apply=%add
   %begun = (f32[4], f32[16]) all-gather-start(%y), replica_groups=[1,4]<=[4]
   %part = f32[25]{0} reduce-scatter(%z), replica_groups={{0,1,2,3}}, to_apply=%add
+  %fused = f32[25]{0} fusion(%z), kind=kCustom, calls=%all-reduce-scatter.1
   ROOT %result = f32[] constant(0)
 }
 """  # noqa: E501
@@ -39,7 +48,7 @@ def test_a_hand_written_program_adds_up():
     found = traffic(PROGRAM.replace("LENGTH", TOLD))
     assert found == {
         "all-gather": Traffic(96 + 1, 96 * 64 * 128 * 4 * 3 // 4 + 16 * 4 * 3 // 4),
-        "reduce-scatter": Traffic(1, 25 * 4 * 3),
+        "reduce-scatter": Traffic(2, 2 * 25 * 4 * 3),
         "all-reduce": Traffic(1, 2 * (10 * 4 + 6 * 2) // 2),
     }
 
