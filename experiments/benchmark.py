@@ -26,7 +26,8 @@ class Config:
 
     Attributes:
       what: mlp is one epoch of the guide's training; gpt 50 steps of a small GPT;
-        generate its writing with a cache and without; unet training steps of a
+        generate its writing with a cache and without; rollout its answers to many
+        prompts; grpo an iteration of learning from them; unet training steps of a
         denoiser, sampler its drawing of digits; analogies GloVe's test set;
         superposition a phase diagram of toy models; startup the time to part 1's first
         step.
@@ -39,6 +40,8 @@ class Config:
         "mlp",
         "gpt",
         "generate",
+        "rollout",
+        "grpo",
         "unet",
         "sampler",
         "analogies",

@@ -3,7 +3,9 @@
 `--stage=pretrain` trains it and measures what the guide says: how far it gets beyond
 counting, what temperature does, how a chat is a document, how long a human would read
 and how long one sum a nanosecond would take. `--stage=sample`, `chat` and `evaluate`
-use the model that the same command with `--stage=pretrain` left.
+use the model that the same command with `--stage=pretrain` left; `finetune`, `reward`
+and `rlhf` make a chatbot of it, each after what comes before it, and `ladder` all of
+that from pre-training on.
 """
 
 import dataclasses
@@ -18,11 +20,14 @@ from experiments.part5 import (
     evaluate,
     ladder,
     next_words,
+    rungs,
     sample,
     scale,
     temperature,
     training_run,
 )
+from experiments.part5.feedback import Algorithm, make_chatbot
+from experiments.part5.feedback import Config as FeedbackConfig
 from experiments.part5.setting import (
     Model,
     Setting,
@@ -45,7 +50,9 @@ from nnguide.training import OptimizerConfig
 from nnguide.transformer.config import Execution, TransformerConfig
 
 NAME = "part5_language_model"
-Stage = Literal["pretrain", "sample", "chat", "evaluate"]
+Stage = Literal[
+    "pretrain", "sample", "chat", "evaluate", "finetune", "reward", "rlhf", "ladder"
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +60,9 @@ class Config(launcher.Common):
     """Part 5's choices.
 
     Attributes:
-      stage: pretrain trains, measures and draws; the others use what it trained.
+      stage: pretrain trains, measures and draws; the others use what it trained, but
+        for ladder, which trains all.
+      algorithm: of stage=rlhf.
       data: the text.
       model: the transformer; its vocabulary is the tokenizer's where it is 0, and
         padded where it is larger.
@@ -68,9 +77,11 @@ class Config(launcher.Common):
       new_tokens: how many tokens a continuation or an answer has at most.
       chat: the document that a conversation is.
       temperature: how its effect is measured.
+      feedback: how a chatbot is made of the model.
     """
 
     stage: Stage = run_only("pretrain")
+    algorithm: Algorithm = run_only("grpo")
     data: TextConfig = ungrouped(TextConfig())
     model: TransformerConfig = TransformerConfig(
         vocabulary=0,
@@ -109,6 +120,7 @@ class Config(launcher.Common):
     new_tokens: int = run_only(300)
     chat: ChatTemplate = run_only(ChatTemplate())
     temperature: TemperatureConfig = run_only(TemperatureConfig())
+    feedback: FeedbackConfig = run_only(FeedbackConfig())
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "samples", "new_tokens"):
@@ -175,6 +187,8 @@ def run(config: Config) -> Results:
     started = time.monotonic()
     if config.stage == "pretrain":
         return _pretrain(config, started)
+    if config.stage == "ladder":
+        return _ladder(config, started)
     if config.restart:
         raise InputError(
             f"--restart: --stage={config.stage} uses a trained model; train anew with "
@@ -183,6 +197,8 @@ def run(config: Config) -> Results:
     workdir = launcher.workdir_of(NAME, config)
     training_run.require_run(workdir)
     launcher.open_workdir(NAME, config)
+    if config.stage in ("finetune", "reward", "rlhf"):
+        return _climb(config, _speaker(config, workdir), config.stage, workdir, started)
     claims = _use(config, workdir)
     # results.json stays the training's.
     fields, wall = dict(leaves(config)), time.monotonic() - started
@@ -196,10 +212,7 @@ def _use(config: Config, workdir: Path) -> list[Claim]:
         training_run.check_tokenizer(setting)
         trained = _restore(config, setting.model, workdir)
         return evaluate.report(setting, trained)
-    tokenizer = training_run.saved_tokenizer(workdir)
-    model = fitted(config.model, config.execution, tokenizer.vocabulary_size)
-    params = _restore(config, model, workdir).params
-    speaker = Speaker(model, params, tokenizer)
+    speaker = _speaker(config, workdir)
     talk = sample.Config(config.sampling, config.samples, config.new_tokens)
     if config.stage == "chat":
         chat.talk(speaker, config.chat, talk, config.train.seed)
@@ -207,6 +220,47 @@ def _use(config: Config, workdir: Path) -> list[Claim]:
         prompts = (*config.prompts, *([] if config.prompt is None else [config.prompt]))
         sample.write(speaker, talk, prompts, config.train.seed)
     return []
+
+
+def _speaker(config: Config, workdir: Path) -> Speaker:
+    tokenizer = training_run.saved_tokenizer(workdir)
+    model = fitted(config.model, config.execution, tokenizer.vocabulary_size)
+    return Speaker(model, _restore(config, model, workdir).params, tokenizer)
+
+
+def _ladder(config: Config, started: float) -> Results:
+    """Pre-trains where that was not done, and climbs all rungs."""
+    style.require_matplotlib()
+    setting = _setting(config, launcher.workdir_of(NAME, config))
+    if setting.text.tokenizer is None:
+        raise InputError(
+            f"--dataset={config.data.dataset}: nothing can be said without a "
+            "tokenizer; name one with --tokenizer."
+        )
+    launcher.open_workdir(NAME, config)
+    trained = training_run.train(
+        setting, config.optimizer, config.train, config.batch_size
+    )
+    speaker = Speaker(setting.model, trained.params, setting.text.tokenizer)
+    return _climb(config, speaker, "ladder", setting.workdir, started)
+
+
+def _climb(
+    config: Config, speaker: Speaker, rung: rungs.Rung, workdir: Path, started: float
+) -> Results:
+    """Results and pictures go beside the trainings; results.json stays pretrain's."""
+    style.require_matplotlib()
+    bot = make_chatbot(
+        speaker,
+        config.chat,
+        config.feedback,
+        config.train.seed,
+        workdir,
+        config.figures.theme,
+    )
+    climbed = rungs.climb(bot, speaker.params, rung, config.algorithm)
+    claims, figures = climbed.claims, climbed.figures
+    return launcher.finish(NAME, config, bot.folder, claims, figures, started)
 
 
 def _restore(config: Config, model: Model, workdir: Path) -> Trained:
