@@ -70,12 +70,14 @@ class Case(NamedTuple):
       contenders: implementation -> a function that does one turn and returns when it is
         done, or the seconds that count where they are not all of the turn's; "nnguide"
         is ours, the rest are compared with it.
+      peak_bytes: of memory that ours holds at most, where that is part of the case.
     """
 
     name: str
     amount: int
     unit: str
     contenders: dict[str, Callable[[], float | None]]
+    peak_bytes: int | None = None
 
 
 def measure(case: Case, rounds: int) -> dict[str, list[float]]:
@@ -114,6 +116,8 @@ def lines(what: str, case: Case, seconds: dict[str, list[float]]) -> list[dict]:
                 "ratio": round(statistics.median(t / ours for t, ours in paired), 3),
             }
         )
+        if name == "nnguide" and case.peak_bytes is not None:
+            found[-1]["peak_mib"] = round(case.peak_bytes / 2**20, 1)
     return found
 
 
@@ -127,6 +131,7 @@ def _show(found: Sequence[dict], as_json: bool) -> None:
             f"{line['case']:44} {line['implementation']:18} "
             f"{line['median_ms']:10.3f} ms  (quartiles {line['iqr_ms']:.3f} apart)  "
             f"{line['rate']:14,.1f} {line['unit']:10} x{line['ratio']:.2f}"
+            + (f"  peak {line['peak_mib']} MiB" if "peak_mib" in line else "")
         )
 
 

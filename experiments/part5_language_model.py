@@ -12,7 +12,7 @@ import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from experiments import launcher
 from experiments.part5 import (
@@ -20,13 +20,16 @@ from experiments.part5 import (
     evaluate,
     ladder,
     next_words,
+    recipes,
     rungs,
     sample,
     scale,
+    smaller,
     temperature,
     training_run,
+    tuned,
 )
-from experiments.part5.feedback import Algorithm, make_chatbot
+from experiments.part5.feedback import Algorithm, Chatbot, make_chatbot
 from experiments.part5.feedback import Config as FeedbackConfig
 from experiments.part5.setting import (
     Model,
@@ -39,6 +42,7 @@ from experiments.part5.setting import (
 from experiments.part5.temperature import Config as TemperatureConfig
 from experiments.report import Plan
 from nnguide import training
+from nnguide.array_types import Params
 from nnguide.config import InputError, leaves, run_only, ungrouped
 from nnguide.data.text import TextConfig
 from nnguide.language.chat import ChatTemplate
@@ -63,6 +67,8 @@ class Config(launcher.Common):
       stage: pretrain trains, measures and draws; the others use what it trained, but
         for ladder, which trains all.
       algorithm: of stage=rlhf.
+      chatbot: whom stage=chat talks to: the pre-trained model, or what a rung made of
+        it.
       data: the text.
       model: the transformer; its vocabulary is the tokenizer's where it is 0, and
         padded where it is larger.
@@ -71,7 +77,8 @@ class Config(launcher.Common):
       batch_size: windows of text a step.
       train: how long; its seed draws the batches too.
       sampling: how stage=sample and stage=chat draw.
-      prompt: a text to go on with; more are given with prompts.
+      prompt: a text to go on with, or what stage=chat is asked, instead of lines of
+        the terminal; more are given with prompts.
       prompts: texts to go on with, separated by commas.
       samples: continuations of each prompt.
       new_tokens: how many tokens a continuation or an answer has at most.
@@ -82,6 +89,7 @@ class Config(launcher.Common):
 
     stage: Stage = run_only("pretrain")
     algorithm: Algorithm = run_only("grpo")
+    chatbot: tuned.Name = run_only("pretrained")
     data: TextConfig = ungrouped(TextConfig())
     model: TransformerConfig = TransformerConfig(
         vocabulary=0,
@@ -128,35 +136,9 @@ class Config(launcher.Common):
                 raise InputError(f"--{name}={getattr(self, name)}: give 1 or more.")
 
 
-# The trainings whose results are known, by what sets them apart from the default.
-_SHAKESPEARE = {"dataset": "tiny_shakespeare"}
-_WIDER = {"model.layers": 6, "model.heads": 6, "model.embedding": 384}
-_LONGER = {"model.context": 256, "batch_size": 64, "train.steps": 5000}
-RECIPES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "nanogpt_cpu": _SHAKESPEARE,
-    "shakespeare_cpu": {
-        **_SHAKESPEARE,
-        "model.positions": "rotary",
-        "model.norm": "rms_norm",
-        "model.activation": "relu_squared",
-        "model.qk_norm": True,
-        "model.tied": False,
-        "optimizer.rate": 4e-3,
-        "optimizer.final_share": 0.0,
-    },
-    "nanogpt_gpu": {**_SHAKESPEARE, **_WIDER, **_LONGER, "model.dropout": 0.2},
-}
-
-
 def recipe_of(config: Config) -> str:
-    """Which of `RECIPES` this is, whatever the seed; "" for none."""
-    asked, default = (
-        dict(leaves(each, learned_only=True)) for each in (config, Config())
-    )
-    asked["train.seed"] = default["train.seed"]
-    other = {name: asked[name] for name in default if asked[name] != default[name]}
-    return next((name for name, fields in RECIPES.items() if fields == other), "")
+    """Which of the known recipes this is, whatever the seed; "" for none."""
+    return recipes.name_of(config, Config())
 
 
 def _setting(config: Config, workdir: Path) -> Setting:
@@ -214,11 +196,16 @@ def _use(config: Config, workdir: Path) -> list[Claim]:
         return evaluate.report(setting, trained)
     speaker = _speaker(config, workdir)
     talk = sample.Config(config.sampling, config.samples, config.new_tokens)
-    if config.stage == "chat":
-        chat.talk(speaker, config.chat, talk, config.train.seed)
-    else:
-        prompts = (*config.prompts, *([] if config.prompt is None else [config.prompt]))
+    prompts = (*config.prompts, *([] if config.prompt is None else [config.prompt]))
+    if config.stage == "sample":
         sample.write(speaker, talk, prompts, config.train.seed)
+    elif config.chatbot == "pretrained":
+        chat.talk(speaker, config.chat, talk, config.train.seed, prompts)
+    else:
+        bot = _chatbot(config, speaker, workdir)
+        params = tuned.params_of(bot, speaker.params, config.chatbot)
+        spoken = speaker._replace(params=params)
+        chat.talk(spoken, bot.template, talk, config.train.seed, prompts, tuned=True)
     return []
 
 
@@ -238,11 +225,18 @@ def _ladder(config: Config, started: float) -> Results:
             "tokenizer; name one with --tokenizer."
         )
     launcher.open_workdir(NAME, config)
-    trained = training_run.train(
-        setting, config.optimizer, config.train, config.batch_size
-    )
-    speaker = Speaker(setting.model, trained.params, setting.text.tokenizer)
-    return _climb(config, speaker, "ladder", setting.workdir, started)
+
+    def pretrained(each: Setting) -> Params:
+        return training_run.train(
+            each, config.optimizer, config.train, config.batch_size
+        ).params
+
+    speaker = Speaker(setting.model, pretrained(setting), setting.text.tokenizer)
+    bot = _chatbot(config, speaker, setting.workdir)
+    climbed = rungs.climb(bot, speaker.params, "ladder", config.algorithm)
+    claim = smaller.study(setting, speaker, bot, climbed.before, pretrained)
+    claims = [*climbed.claims, claim]
+    return launcher.finish(NAME, config, bot.folder, claims, climbed.figures, started)
 
 
 def _climb(
@@ -250,17 +244,23 @@ def _climb(
 ) -> Results:
     """Results and pictures go beside the trainings; results.json stays pretrain's."""
     style.require_matplotlib()
-    bot = make_chatbot(
+    bot = _chatbot(config, speaker, workdir)
+    climbed = rungs.climb(bot, speaker.params, rung, config.algorithm)
+    claims, figures = climbed.claims, climbed.figures
+    return launcher.finish(NAME, config, bot.folder, claims, figures, started)
+
+
+def _chatbot(config: Config, speaker: Speaker, workdir: Path) -> Chatbot:
+    known = recipe_of(config) == "default" and config.feedback == FeedbackConfig()
+    return make_chatbot(
         speaker,
         config.chat,
         config.feedback,
         config.train.seed,
         workdir,
         config.figures.theme,
+        known,
     )
-    climbed = rungs.climb(bot, speaker.params, rung, config.algorithm)
-    claims, figures = climbed.claims, climbed.figures
-    return launcher.finish(NAME, config, bot.folder, claims, figures, started)
 
 
 def _restore(config: Config, model: Model, workdir: Path) -> Trained:

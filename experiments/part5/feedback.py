@@ -37,6 +37,7 @@ from nnguide.training import OptimizerConfig
 
 Algorithm = Literal["dpo", "ppo", "grpo"]
 PER_CALL = 10  # steps
+NEEDS = "the default flags"
 
 
 @dataclasses.dataclass(frozen=True)
@@ -110,6 +111,7 @@ class Chatbot(NamedTuple):
       seed: of all that is random.
       workdir: of the pre-training.
       theme: of the pictures.
+      known: whether the bands of the claims were measured with this config.
     """
 
     model: Model
@@ -119,6 +121,7 @@ class Chatbot(NamedTuple):
     seed: int
     workdir: Path
     theme: Theme
+    known: bool
 
     @property
     def folder(self) -> Path:
@@ -138,6 +141,7 @@ def make_chatbot(
     seed: int,
     workdir: Path,
     theme: Theme,
+    known: bool,
 ) -> Chatbot:
     """Checks that the model can hold a conversation of this world at all.
 
@@ -145,14 +149,15 @@ def make_chatbot(
       InputError: its context or its alphabet is too small.
     """
     short = dataclasses.replace(template, opening="")
-    bot = Chatbot(speaker.model, speaker.tokenizer, short, config, seed, workdir, theme)
-    short.check(speaker.tokenizer)
+    model, _, tokenizer = speaker
+    bot = Chatbot(model, tokenizer, short, config, seed, workdir, theme, known)
+    short.check(tokenizer)
     longest = prompts_of(bot, bot.questions.train).tokens.shape[1] + config.new_tokens
-    if longest > speaker.model.config.context:
+    if longest > model.config.context:
         raise InputError(
             f"--feedback.new_tokens={config.new_tokens}: with the longest question "
             f"that is {longest} tokens, and the model's context is "
-            f"{speaker.model.config.context}; use --model.context={longest} or fewer "
+            f"{model.config.context}; use --model.context={longest} or fewer "
             "new tokens."
         )
     return bot

@@ -4,9 +4,13 @@ Source: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., a
 2203.02155, section 3.5.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 
+from experiments.part5 import sample
 from experiments.part5.feedback import (
+    NEEDS,
     Chatbot,
     Said,
     batches_of,
@@ -14,6 +18,7 @@ from experiments.part5.feedback import (
     optimizer_of,
     train_config,
 )
+from experiments.part5.setting import Speaker
 from nnguide import training
 from nnguide.array_types import Params
 from nnguide.config import InputError
@@ -26,16 +31,28 @@ from nnguide.results import Claim
 from nnguide.training import Task
 
 HELDOUT = 200  # conversations that the loss is measured on
+LONG = 100  # tokens in which the user's turn would begin, were the model to hand over
 
 
-def finetuned(bot: Chatbot, base: Params) -> Params:
-    """Fine-tunes, or reads back what was tuned.
+class Demonstrated(NamedTuple):
+    """Conversations to learn from, and held out."""
+
+    learned: turns.Rows
+    heldout: turns.Rows
+
+
+def demonstrated(bot: Chatbot) -> Demonstrated:
+    """The conversations that fine-tuning imitates.
 
     Raises:
       InputError: a file of conversations is bad, or one is too long for the model.
     """
-    config = bot.config
-    learned, heldout = (_rows(bot, each) for each in _conversations(bot))
+    return Demonstrated(*(_rows(bot, each) for each in _conversations(bot)))
+
+
+def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
+    """Fine-tunes, or reads back what was tuned."""
+    config, (learned, heldout) = bot.config, shown
     functions = finetuning.functions(*bot.model)
     low_rank = config.method == "low_rank"
     if low_rank:
@@ -84,16 +101,23 @@ def _rows(bot: Chatbot, conversations: list[Conversation]) -> turns.Rows:
     return turns.as_rows(marked, bot.model.config.context)
 
 
-def claims(
-    bot: Chatbot, base: Said, tuned: Said, needs: str, scored: bool
-) -> list[Claim]:
-    """What the judge thinks of the pre-trained and of the fine-tuned model."""
+def claims(bot: Chatbot, base: Said, tuned: Said, past: float) -> list[Claim]:
+    """What the pre-trained and the fine-tuned model do with a question.
+
+    Args:
+      bot: the chatbot.
+      base: what the pre-trained model answers.
+      tuned: what the fine-tuned one does.
+      past: as `runs_past` measures the pre-trained one.
+    """
     source = "3Blue1Brown, Large Language Models explained briefly"
     unit = f"share of {len(base.worth)} answers that end in {bot.config.new_tokens}"
     right = "share of answers to questions no training saw"
     rows = (
+        ("base_runs_past", "a model that only read texts runs past its turn",
+         past, (0.5, 1), (0.95, 1), f"share of answers that go on past {LONG} tokens"),
         ("tuned_stops", "fine-tuned on conversations it says its part and stops",
-         _ended(tuned), (0.9, 1), (0.95, 1), unit),
+         _ended(tuned), (0.9, 1), (0.95, 1), f"{unit}; {_ended(base):.2f} before"),
         ("base_is_wrong", "a model that only read texts does not answer",
          _right(base), (0, 0.1), (0, 0.05), right),
         ("tuned_is_right", "fine-tuned, it answers rightly more often",
@@ -101,9 +125,22 @@ def claims(
     )  # fmt: skip
     return [
         Claim(f"5.{name}", says, value, stated, expected, source, unit=what,
-              needs=needs, scored=scored)
+              needs=NEEDS, scored=bot.known)
         for name, says, value, stated, expected, what in rows
     ]  # fmt: skip
+
+
+def runs_past(bot: Chatbot, params: Params) -> float:
+    """How often a model never hands the word back to the user, left to itself."""
+    speaker = Speaker(bot.model, params, bot.tokenizer)
+    prompts = [
+        turns.prompt_tokens(bot.template, bot.tokenizer, question.asked)
+        for question in bot.questions.heldout
+    ]
+    asked = sample.Config(samples=bot.config.asked, new_tokens=LONG)
+    written = sample.generate(speaker, prompts, asked, bot.seed)
+    cut = [bot.template.cut(text)[1] for text in sample.texts(speaker, written)]
+    return 1 - sum(cut) / len(cut)
 
 
 def _ended(said: Said) -> float:

@@ -10,6 +10,7 @@ import jax
 import numpy as np
 
 from experiments.part5.feedback import (
+    NEEDS,
     Chatbot,
     Said,
     ask,
@@ -149,7 +150,7 @@ def as_reward(bot: Chatbot, params: Params) -> Any:
     return lambda answers, numbers: worth(params, answers)
 
 
-def claims(found: Rewarded, needs: str, scored: bool) -> list[Claim]:
+def claims(bot: Chatbot, found: Rewarded) -> list[Claim]:
     """How well it foresees the judge."""
     return [
         Claim(
@@ -162,8 +163,8 @@ def claims(found: Rewarded, needs: str, scored: bool) -> list[Claim]:
             "reward models agree with people they never saw in 69.6% of pairs (Ouyang "
             "et al., section 4.1)",
             unit="share of held-out pairs ordered as the judge does",
-            needs=needs,
-            scored=scored,
+            needs=NEEDS,
+            scored=bot.known,
         )
     ]
 

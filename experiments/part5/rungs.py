@@ -11,8 +11,15 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
-from experiments.part5 import finetune, reward, rlhf
-from experiments.part5.feedback import Algorithm, Chatbot, Said, examine, preferred
+from experiments.part5 import finetune, next_words, reward, rlhf
+from experiments.part5.feedback import (
+    NEEDS,
+    Algorithm,
+    Chatbot,
+    Said,
+    examine,
+    preferred,
+)
 from experiments.part5.reward import Rewarded
 from experiments.part5.rlhf import Improved
 from nnguide.array_types import Params
@@ -24,8 +31,6 @@ Rung = Literal["finetune", "reward", "rlhf", "ladder"]
 EVERY: tuple[Algorithm, ...] = ("dpo", "ppo", "grpo")
 WEAK_PAIRS = 50  # that the weak reward model learns from
 SHOWN = 6  # questions in the picture of answers
-NEEDS = "bands measured with the default flags, which is still to do"
-SCORED = False
 
 
 class Climbed(NamedTuple):
@@ -34,10 +39,12 @@ class Climbed(NamedTuple):
     Attributes:
       claims: of every rung.
       figures: relative to the bot's folder.
+      before: the pre-trained model's answers.
     """
 
     claims: list[Claim]
     figures: list[str]
+    before: Said
 
 
 def climb(bot: Chatbot, base: Params, rung: Rung, algorithm: Algorithm) -> Climbed:
@@ -49,32 +56,35 @@ def climb(bot: Chatbot, base: Params, rung: Rung, algorithm: Algorithm) -> Climb
       rung: how far; ladder goes through all algorithms and over-optimizes too.
       algorithm: of rlhf.
     """
+    shown = finetune.demonstrated(bot)  # a bad file ends the climb before it begins
     before = examine(bot, base)
-    tuned = finetune.finetuned(bot, base)
+    tuned = finetune.finetuned(bot, base, shown)
     after = examine(bot, tuned)
-    claims = finetune.claims(bot, before, after, NEEDS, SCORED)
+    past = finetune.runs_past(bot, base)
+    claims = finetune.claims(bot, before, after, past)
+    figures = [next_words.before_and_after(bot, base, tuned)]
     if rung == "finetune":
-        return Climbed(claims, [])
+        return Climbed(claims, figures, before)
     teacher = reward.rewarded(bot, tuned)
-    claims += reward.claims(teacher, NEEDS, SCORED)
+    claims += reward.claims(bot, teacher)
     if rung == "reward":
-        return Climbed(claims, [])
+        return Climbed(claims, figures, before)
     found: dict[Algorithm, Improved] = {
         name: rlhf.improved(bot, tuned, teacher, name)
         for name in (EVERY if rung == "ladder" else (algorithm,))
     }
-    claims += _preferred(found, before, after)
-    figures = [_frontier(bot, found), _answers(bot, before, after, found)]
+    claims += _preferred(bot, found, before, after)
+    figures += [_frontier(bot, found), _answers(bot, before, after, found)]
     if rung == "ladder":
         weak = reward.rewarded(bot, tuned, "weak_reward", WEAK_PAIRS)
         measured, drawn = _over_optimized(bot, tuned, weak)
         claims.append(measured)
         figures.append(drawn)
-    return Climbed(claims, figures)
+    return Climbed(claims, figures, before)
 
 
 def _preferred(
-    found: dict[Algorithm, Improved], before: Said, after: Said
+    bot: Chatbot, found: dict[Algorithm, Improved], before: Said, after: Said
 ) -> list[Claim]:
     """The judge's preference for each policy over both models before it."""
     claims = []
@@ -93,7 +103,7 @@ def _preferred(
             "Ouyang et al., section 4.1: 85 +- 3% for 175B",
             unit=f"of {len(before.worth)} answers, {best}, +-{half:.3f}",
             needs=NEEDS,
-            scored=SCORED,
+            scored=bot.known,
         )
     )
     for name, each in found.items():
@@ -108,7 +118,7 @@ def _preferred(
                 "3Blue1Brown, Large Language Models explained briefly",
                 unit=f"of {len(after.worth)} answers, ties half, +-{half:.3f}",
                 needs=NEEDS,
-                scored=SCORED,
+                scored=bot.known,
             )
         )
     return claims
@@ -166,7 +176,7 @@ def _over_optimized(bot: Chatbot, tuned: Params, weak: Rewarded) -> tuple[Claim,
         "Gao et al., arXiv 2210.10760, figure 1",
         unit="fall of the judge's opinion from its peak while the model's rose",
         needs=NEEDS,
-        scored=SCORED,
+        scored=bot.known,
     )
     picture = style.save(
         drawing, bot.folder, "over_optimization", kl=kl, reward=opinion, worth=worth

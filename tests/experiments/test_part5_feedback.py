@@ -3,15 +3,17 @@
 import dataclasses
 from pathlib import Path
 
+import jax
 import numpy as np
 import pytest
 from PIL import Image
 
+from experiments import launcher
 from experiments import part5_language_model as part5
-from experiments.part5 import feedback, rungs
+from experiments.part5 import feedback, finetune, rungs, training_run, tuned
 from experiments.part5.feedback import preferred
 from nnguide.config import InputError
-from nnguide.data import dialogues
+from nnguide.data import conversations, dialogues
 from nnguide.data.conversations import to_lines
 from nnguide.data.dialogues import demonstrations, split_questions
 from nnguide.data.text import TextConfig
@@ -37,6 +39,7 @@ def quick(monkeypatch):
         return 0.6 * (len(said) % 2)
 
     monkeypatch.setattr(rungs.rlhf, "PARTS", 1)
+    monkeypatch.setattr(finetune, "LONG", 16)
     monkeypatch.setattr(feedback, "judge", judge)
     monkeypatch.setattr(dialogues, "judge", judge)
 
@@ -57,13 +60,19 @@ def config_of(folder: Path, **fields):
     return part5.Config(**{**values, **fields})
 
 
+def pretrain(folder: Path) -> None:
+    """Leaves a pre-trained model, without the measurements of --stage=pretrain."""
+    config = config_of(folder)
+    workdir = launcher.open_workdir(part5.NAME, config)
+    setting = part5._setting(config, workdir)
+    training_run.train(setting, config.optimizer, config.train, config.batch_size)
+
+
 ALWAYS = {"finetune", "reward", "weak_reward", "over_optimized"}
 
 
-@pytest.mark.parametrize(
-    "algorithms",
-    [("grpo",), pytest.param(("dpo", "ppo", "grpo"), marks=pytest.mark.slow)],
-)
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithms", [("grpo",), ("dpo", "ppo", "grpo")])
 def test_the_ladder_climbs_and_a_second_climb_trains_nothing(
     tmp_path, quick, monkeypatch, algorithms
 ):
@@ -71,9 +80,9 @@ def test_the_ladder_climbs_and_a_second_climb_trains_nothing(
     results = part5.run(config_of(tmp_path))
     assert not [claim for claim in results.claims if claim.as_expected is False]
     ids = [claim.id for claim in results.claims]
-    assert len({*ids}) == len(ids) == 6 + len(algorithms)
+    assert len({*ids}) == len(ids) == 8 + len(algorithms)
     names = [Path(figure).stem for figure in results.figures]
-    assert names == ["frontier", "answers", "over_optimization"]
+    assert names == ["next_words", "frontier", "answers", "over_optimization"]
     for figure in results.figures:
         with Image.open(results.workdir / figure) as picture:
             assert picture.width == 2400
@@ -81,9 +90,76 @@ def test_the_ladder_climbs_and_a_second_climb_trains_nothing(
     assert {p.parent.name for p in kept} == {*ALWAYS, *algorithms}
     again = part5.run(config_of(tmp_path, stage="rlhf", algorithm="grpo"))
     assert {p: p.read_bytes() for p in kept} == kept
-    assert [claim.measured for claim in again.claims[:4]] == [
-        claim.measured for claim in results.claims[:4]
+    assert [claim.measured for claim in again.claims[:5]] == [
+        claim.measured for claim in results.claims[:5]
     ]
+
+
+def test_a_fine_tuned_model_answers_a_prompt_and_no_other_is_made(
+    tmp_path, quick, capsys
+):
+    pretrain(tmp_path)
+    results = part5.run(config_of(tmp_path, stage="finetune"))
+    assert [claim.id for claim in results.claims] == [
+        "5.base_runs_past", "5.tuned_stops", "5.base_is_wrong", "5.tuned_is_right",
+    ]  # fmt: skip
+    assert not [claim for claim in results.claims if claim.as_expected is not None]
+    assert [Path(figure).stem for figure in results.figures] == ["next_words"]
+    capsys.readouterr()
+    asked = {"stage": "chat", "prompt": "hello?", "new_tokens": 8}
+    part5.run(config_of(tmp_path, chatbot="finetuned", **asked))
+    printed = capsys.readouterr().out
+    assert printed.count("--- the document:\nUser: hello?\nAI:\n--- it") == 1
+    # The fine-tuned parameters speak, not the pre-trained ones.
+    bot = part5._chatbot(
+        config_of(tmp_path), part5._speaker(config_of(tmp_path), tmp_path / "run"),
+        tmp_path / "run",
+    )  # fmt: skip
+    base = part5._speaker(config_of(tmp_path), tmp_path / "run").params
+    params = tuned.params_of(bot, base, "finetuned")
+    assert jax.tree.structure(params) == jax.tree.structure(base)
+    moved = jax.tree.map(lambda a, b: float(abs(a - b).max()), params, base)
+    assert max(jax.tree.leaves(moved)) > 0
+    with pytest.raises(InputError, match=r"--chatbot=ppo: .* --algorithm=ppo"):
+        part5.run(config_of(tmp_path, chatbot="ppo", **asked))
+
+
+BAD_LINES = {
+    "two user turns running": '{"messages": [{"role": "user", "content": "a"}, '
+    '{"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]}',
+    "an empty assistant turn": '{"messages": [{"role": "user", "content": "a"}, '
+    '{"role": "assistant", "content": ""}]}',
+    "chosen and rejected are equal": '{"prompt": "a", "chosen": "b", "rejected": "b"}',
+    "not JSON": "{",
+}
+
+
+def test_bad_lines_end_a_stage_at_once_or_are_counted(tmp_path, quick, monkeypatch):
+    pretrain(tmp_path)
+    good = to_lines(demonstrations(split_questions().train, 20, seed=0)).splitlines()
+    path = tmp_path / "said.jsonl"
+
+    def run(skip=False):
+        own = dataclasses.replace(TOY, dataset=f"jsonl:{path}", skip_bad_lines=skip)
+        return part5.run(config_of(tmp_path, stage="finetune", feedback=own))
+
+    def never(*arguments):
+        raise AssertionError("worked before the file was read")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(rungs, "examine", never)
+        for says, line in BAD_LINES.items():
+            path.write_text("\n".join([*good, line]))
+            with pytest.raises(InputError, match=f"said.jsonl:21: {says}.*;") as error:
+                run()
+            assert "\n" not in str(error.value)
+    path.write_text("\n".join([*good, *BAD_LINES.values()]))
+    told = []
+    monkeypatch.setattr(
+        conversations.logging, "warning", lambda text, *rest: told.append(text % rest)
+    )
+    assert len(run(skip=True).claims) == 4
+    assert told == [f"{path}: 4 bad lines of 24 skipped"]
 
 
 def test_preferred_counts_ties_half():
@@ -94,13 +170,15 @@ def test_preferred_counts_ties_half():
 
 @pytest.mark.slow
 def test_a_file_of_conversations_is_imitated_by_low_rank_factors(tmp_path, quick):
-    part5.run(config_of(tmp_path, stage="ladder"))
+    pretrain(tmp_path)
     made = demonstrations(split_questions().train, 20, seed=0)
     path = tmp_path / "said.jsonl"
     path.write_text(to_lines(made))
     own = dataclasses.replace(TOY, dataset=f"jsonl:{path}", method="low_rank")
     results = part5.run(config_of(tmp_path, stage="finetune", feedback=own))
-    assert len(results.claims) == 3
+    assert len(results.claims) == 4
+    asked = {"stage": "chat", "chatbot": "finetuned", "prompt": "hello?"}
+    part5.run(config_of(tmp_path, feedback=own, new_tokens=8, **asked))
 
 
 @pytest.mark.parametrize(
