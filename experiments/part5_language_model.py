@@ -231,10 +231,11 @@ def _ladder(config: Config, started: float) -> Results:
             each, config.optimizer, config.train, config.batch_size
         ).params
 
-    speaker = Speaker(setting.model, pretrained(setting), setting.text.tokenizer)
-    bot = _chatbot(config, speaker, setting.workdir)
-    climbed = rungs.climb(bot, speaker.params, "ladder", config.algorithm)
-    claim = smaller.study(setting, speaker, bot, climbed.before, pretrained)
+    speaker = Speaker(setting.model, None, setting.text.tokenizer)
+    bot = _chatbot(config, speaker, setting.workdir)  # complains before the training
+    base = pretrained(setting)
+    climbed = rungs.climb(bot, base, "ladder", config.algorithm)
+    claim = smaller.study(setting, bot, base, climbed.before, pretrained)
     claims = [*climbed.claims, claim]
     return launcher.finish(NAME, config, bot.folder, claims, climbed.figures, started)
 

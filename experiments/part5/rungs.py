@@ -31,6 +31,9 @@ Rung = Literal["finetune", "reward", "rlhf", "ladder"]
 EVERY: tuple[Algorithm, ...] = ("dpo", "ppo", "grpo")
 WEAK_PAIRS = 50  # that the weak reward model learns from
 SHOWN = 6  # questions in the picture of answers
+BY_CHANCE = (
+    0.1  # two means over 136 answers of one model differ by less, 95 times in 100
+)
 
 
 class Climbed(NamedTuple):
@@ -171,8 +174,8 @@ def _over_optimized(bot: Chatbot, tuned: Params, weak: Rewarded) -> tuple[Claim,
         "5.over_optimized",
         "pleasing a weak model of what people want ends by pleasing people less",
         float(worth.max() - worth[-1]) if opinion[-1] > opinion[0] else 0.0,
-        (0.02, 1),
-        (0.02, 1),
+        (BY_CHANCE, 1),
+        (BY_CHANCE, 1),
         "Gao et al., arXiv 2210.10760, figure 1",
         unit="fall of the judge's opinion from its peak while the model's rose",
         needs=NEEDS,

@@ -14,7 +14,7 @@ import jax
 
 from experiments.part5 import finetune
 from experiments.part5.feedback import NEEDS, Chatbot, Said, examine, preferred
-from experiments.part5.setting import Setting, Speaker
+from experiments.part5.setting import Setting
 from nnguide.array_types import Params
 from nnguide.results import Claim
 
@@ -24,8 +24,8 @@ FOLDER = "smaller"
 
 def study(
     setting: Setting,
-    speaker: Speaker,
     bot: Chatbot,
+    base: Params,
     large: Said,
     pretrained: Callable[[Setting], Params],
 ) -> Claim:
@@ -33,9 +33,9 @@ def study(
 
     Args:
       setting: of the pre-training.
-      speaker: the large pre-trained model.
-      bot: the chatbot that is made of it.
-      large: what it answers before that.
+      bot: the large chatbot.
+      base: the large pre-trained model, of which it is made.
+      large: what that answers.
       pretrained: trains the model of a setting as the large one was.
     """
     config = dataclasses.replace(
@@ -48,7 +48,7 @@ def study(
     tuned = finetune.finetuned(small, read, finetune.demonstrated(small))
     said = examine(small, tuned)
     share, half = preferred(said.worth, large.worth)
-    times = _count(speaker.params) / _count(tuned)
+    times = _count(base) / _count(tuned)
     return Claim(
         "5.small_tuned_preferred",
         "a small model tuned to answer is preferred to a larger one that only read",

@@ -31,21 +31,24 @@ BATCH = {
 
 @pytest.fixture(scope="module")
 def params():
-    return nn.unbox(next_token.functions(CONFIG).init(jax.random.key(0)))
+    init = next_token.functions(CONFIG).init
+    return jax.jit(lambda key: nn.unbox(init(key)))(jax.random.key(0))
 
 
 @pytest.mark.smoke
 def test_the_loss_is_the_next_tokens_at_counted_places(params, key):
-    (total, weight), _ = finetuning.functions(CONFIG).loss(params, BATCH, key)
-    (expected, number), _ = next_token.functions(CONFIG).loss(params, BATCH, key)
+    (total, weight), _ = jax.jit(finetuning.functions(CONFIG).loss)(params, BATCH, key)
+    (expected, number), _ = jax.jit(next_token.functions(CONFIG).loss)(
+        params, BATCH, key
+    )
     assert float(weight) == float(number) == 4
     assert float(total) == pytest.approx(float(expected), rel=1e-6)
 
 
 def test_where_nothing_counts_there_is_no_gradient(params, key):
     nothing = {**BATCH, "counts": jnp.zeros((3, 6))}
-    gradient = jax.grad(
-        lambda p: finetuning.functions(CONFIG).loss(p, nothing, key)[0][0]
+    gradient = jax.jit(
+        jax.grad(lambda p: finetuning.functions(CONFIG).loss(p, nothing, key)[0][0])
     )(params)
     assert all(not leaf.any() for leaf in jax.tree.leaves(gradient))
 
@@ -89,11 +92,13 @@ def test_only_factors_are_trained(params, key):
     plain = finetuning.functions(CONFIG)
     functions = with_low_rank(plain, config)
     factors = functions.init(key)
-    (total, weight), _ = functions.loss(factors, BATCH, key, base=params)
-    assert float(total) == pytest.approx(float(plain.loss(params, BATCH, key)[0][0]))
+    (total, weight), _ = jax.jit(functions.loss)(factors, BATCH, key, base=params)
+    whole = jax.jit(plain.loss)(params, BATCH, key)
+    assert float(total) == pytest.approx(float(whole[0][0]))
     trained = sum(leaf.size for leaf in jax.tree.leaves(factors))
     assert trained == 2 * 4 * 2 * (8 + 8)  # layers, products, rank, widths
-    assert functions.evaluate(factors, BATCH, key, base=params)["loss"][1] == weight
+    judged = jax.jit(functions.evaluate)(factors, BATCH, key, base=params)
+    assert judged["loss"][1] == weight
 
 
 def test_a_kernel_that_is_not_there_is_refused(params, key):

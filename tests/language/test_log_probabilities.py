@@ -22,7 +22,7 @@ MODULE = Transformer(CONFIG, known_tokens=47)
 @pytest.fixture(scope="module")
 def params():
     wide = dataclasses.replace(CONFIG, initial_std=0.5)  # so that tokens differ
-    return nn.unbox(initial_params(wide, jax.random.key(0)))
+    return jax.jit(lambda key: nn.unbox(initial_params(wide, key)))(jax.random.key(0))
 
 
 TOKENS = jax.random.randint(jax.random.key(1), (3, 12), 0, 47)

@@ -1,6 +1,7 @@
 """Reward model and DPO: losses by hand, the last token, the reference as it is."""
 
 import math
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -10,7 +11,7 @@ from flax import linen as nn
 
 from nnguide.config import InputError
 from nnguide.language import preference, reward_model
-from nnguide.language.log_probabilities import log_probabilities
+from nnguide.language.log_probabilities import log_probabilities, stream
 from nnguide.language.preference import DpoConfig, answer_log_probabilities, dpo
 from nnguide.language.scalar_head import read_head, with_head
 from nnguide.transformer.config import TransformerConfig
@@ -38,7 +39,7 @@ BATCH = {
 
 @pytest.fixture(scope="module")
 def params():
-    return nn.unbox(initial_params(CONFIG, jax.random.key(0)))
+    return jax.jit(lambda key: nn.unbox(initial_params(CONFIG, key)))(jax.random.key(0))
 
 
 def test_bradley_terry_by_hand():
@@ -61,13 +62,14 @@ def test_a_reward_is_read_at_the_last_token_of_the_answer(params):
     own = with_head(params, 8)
     own["head"] = {"kernel": jnp.ones((8, 1)), "bias": jnp.full(1, 2.0)}
     tokens, counts = BATCH["tokens"][0], COUNTS[0]
-    found = reward_model.rewards(MODULE, own, tokens, counts)
-    x = MODULE.apply({"params": params}, tokens, method="read")[0]
+    rewards = jax.jit(partial(reward_model.rewards, MODULE))
+    found = rewards(own, tokens, counts)
+    x = jax.jit(partial(stream, MODULE))(params, tokens)
     expected = [x[0, 3].sum() + 2, x[1, 5].sum() + 2]
     np.testing.assert_allclose(found, expected, rtol=1e-5)
     assert read_head(own, x).shape == (2, 6)
     after = tokens.at[0, 4:].set(0)  # padding behind it changes nothing
-    again = reward_model.rewards(MODULE, own, after, counts)
+    again = rewards(own, after, counts)
     assert float(again[0]) == pytest.approx(float(found[0]), rel=1e-6)
 
 
@@ -97,9 +99,9 @@ def test_a_reward_model_begins_at_even_chances_and_learns_a_pair(params, key):
 def test_dpo_is_its_closed_form(params, key):
     config = DpoConfig(beta=0.3)
     functions = preference.functions(CONFIG, config)
-    (total, weight), metrics = functions.loss(params, BATCH, key)
+    (total, weight), metrics = jax.jit(functions.loss)(params, BATCH, key)
     tokens = BATCH["tokens"].reshape(4, 6)
-    each = log_probabilities(MODULE, params, tokens)
+    each = jax.jit(partial(log_probabilities, MODULE))(params, tokens)
     sums = (each * COUNTS.reshape(4, 5)).sum(-1).reshape(2, 2) - BATCH["reference"]
     margins = 0.3 * (sums[:, 0] - sums[:, 1])
     expected = sum(math.log1p(math.exp(-float(m))) for m in margins)
@@ -110,15 +112,18 @@ def test_dpo_is_its_closed_form(params, key):
 
 def test_at_the_reference_dpo_is_log_2_and_prompts_do_not_matter(params, key):
     tokens, counts = BATCH["tokens"].reshape(4, 6), COUNTS.reshape(4, 5)
-    reference = answer_log_probabilities(MODULE, params, tokens, counts)
+    reference = jax.jit(partial(answer_log_probabilities, MODULE))(
+        params, tokens, counts
+    )
     batch = {**BATCH, "reference": reference.reshape(2, 2)}
     functions = preference.functions(CONFIG, DpoConfig())
-    found = functions.evaluate(params, batch, key)
+    evaluate = jax.jit(functions.evaluate)
+    found = evaluate(params, batch, key)
     assert float(found["loss"][0]) == pytest.approx(2 * math.log(2), abs=1e-6)
     assert float(found["accuracy"][0]) == 1  # two ties
     # The rejected answer's padding is not part of it.
     changed = {**batch, "tokens": batch["tokens"].at[1, 1, 4:].set(8)}
-    again = functions.evaluate(params, changed, key)
+    again = evaluate(params, changed, key)
     assert float(again["loss"][0]) == pytest.approx(2 * math.log(2), abs=1e-6)
 
 

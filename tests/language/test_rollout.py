@@ -48,7 +48,7 @@ SINGLE = PpoConfig(rows=8, beta=0.1)
 
 @pytest.fixture(scope="module")
 def params():
-    return nn.unbox(initial_params(CONFIG, jax.random.key(0)))
+    return jax.jit(lambda key: nn.unbox(initial_params(CONFIG, key)))(jax.random.key(0))
 
 
 def likes(answers: Answers, numbers):
@@ -211,6 +211,7 @@ def test_a_stopped_and_resumed_run_ends_bit_equal(params, tmp_path, algorithm):
     assert files[0].read_bytes() == files[1].read_bytes()
 
 
+@pytest.mark.slow
 def test_updates_from_rollouts_without_a_cache_are_the_same(params):
     one, other = (fit("grpo", params, rounds=1, cached=c) for c in (True, False))
     assert one.history == other.history
