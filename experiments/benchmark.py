@@ -26,7 +26,8 @@ class Config:
 
     Attributes:
       what: mlp is one epoch of the guide's training; gpt 50 steps of a small GPT;
-        generate its writing with a cache and without; unet training steps of a
+        generate its writing with a cache and without; rollout its answers to many
+        prompts; grpo an iteration of learning from them; unet training steps of a
         denoiser, sampler its drawing of digits; analogies GloVe's test set;
         superposition a phase diagram of toy models; startup the time to part 1's first
         step.
@@ -39,6 +40,8 @@ class Config:
         "mlp",
         "gpt",
         "generate",
+        "rollout",
+        "grpo",
         "unet",
         "sampler",
         "analogies",
@@ -67,12 +70,14 @@ class Case(NamedTuple):
       contenders: implementation -> a function that does one turn and returns when it is
         done, or the seconds that count where they are not all of the turn's; "nnguide"
         is ours, the rest are compared with it.
+      peak_bytes: of memory that ours holds at most, where that is part of the case.
     """
 
     name: str
     amount: int
     unit: str
     contenders: dict[str, Callable[[], float | None]]
+    peak_bytes: int | None = None
 
 
 def measure(case: Case, rounds: int) -> dict[str, list[float]]:
@@ -111,6 +116,8 @@ def lines(what: str, case: Case, seconds: dict[str, list[float]]) -> list[dict]:
                 "ratio": round(statistics.median(t / ours for t, ours in paired), 3),
             }
         )
+        if name == "nnguide" and case.peak_bytes is not None:
+            found[-1]["peak_mib"] = round(case.peak_bytes / 2**20, 1)
     return found
 
 
@@ -124,6 +131,7 @@ def _show(found: Sequence[dict], as_json: bool) -> None:
             f"{line['case']:44} {line['implementation']:18} "
             f"{line['median_ms']:10.3f} ms  (quartiles {line['iqr_ms']:.3f} apart)  "
             f"{line['rate']:14,.1f} {line['unit']:10} x{line['ratio']:.2f}"
+            + (f"  peak {line['peak_mib']} MiB" if "peak_mib" in line else "")
         )
 
 

@@ -3,14 +3,16 @@
 `--stage=pretrain` trains it and measures what the guide says: how far it gets beyond
 counting, what temperature does, how a chat is a document, how long a human would read
 and how long one sum a nanosecond would take. `--stage=sample`, `chat` and `evaluate`
-use the model that the same command with `--stage=pretrain` left.
+use the model that the same command with `--stage=pretrain` left; `finetune`, `reward`
+and `rlhf` make a chatbot of it, each after what comes before it, and `ladder` all of
+that from pre-training on.
 """
 
 import dataclasses
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 from experiments import launcher
 from experiments.part5 import (
@@ -18,11 +20,17 @@ from experiments.part5 import (
     evaluate,
     ladder,
     next_words,
+    recipes,
+    rungs,
     sample,
     scale,
+    smaller,
     temperature,
     training_run,
+    tuned,
 )
+from experiments.part5.feedback import MEASURED, Algorithm, Chatbot, make_chatbot
+from experiments.part5.feedback import Config as FeedbackConfig
 from experiments.part5.setting import (
     Model,
     Setting,
@@ -34,6 +42,7 @@ from experiments.part5.setting import (
 from experiments.part5.temperature import Config as TemperatureConfig
 from experiments.report import Plan
 from nnguide import training
+from nnguide.array_types import Params
 from nnguide.config import InputError, leaves, run_only, ungrouped
 from nnguide.data.text import TextConfig
 from nnguide.language.chat import ChatTemplate
@@ -45,7 +54,9 @@ from nnguide.training import OptimizerConfig
 from nnguide.transformer.config import Execution, TransformerConfig
 
 NAME = "part5_language_model"
-Stage = Literal["pretrain", "sample", "chat", "evaluate"]
+Stage = Literal[
+    "pretrain", "sample", "chat", "evaluate", "finetune", "reward", "rlhf", "ladder"
+]
 
 
 @dataclasses.dataclass(frozen=True)
@@ -53,7 +64,11 @@ class Config(launcher.Common):
     """Part 5's choices.
 
     Attributes:
-      stage: pretrain trains, measures and draws; the others use what it trained.
+      stage: pretrain trains, measures and draws; the others use what it trained, but
+        for ladder, which trains all.
+      algorithm: of stage=rlhf.
+      chatbot: whom stage=chat talks to: the pre-trained model, or what a rung made of
+        it.
       data: the text.
       model: the transformer; its vocabulary is the tokenizer's where it is 0, and
         padded where it is larger.
@@ -62,15 +77,19 @@ class Config(launcher.Common):
       batch_size: windows of text a step.
       train: how long; its seed draws the batches too.
       sampling: how stage=sample and stage=chat draw.
-      prompt: a text to go on with; more are given with prompts.
+      prompt: a text to go on with, or what stage=chat is asked, instead of lines of
+        the terminal; more are given with prompts.
       prompts: texts to go on with, separated by commas.
       samples: continuations of each prompt.
       new_tokens: how many tokens a continuation or an answer has at most.
       chat: the document that a conversation is.
       temperature: how its effect is measured.
+      feedback: how a chatbot is made of the model.
     """
 
     stage: Stage = run_only("pretrain")
+    algorithm: Algorithm = run_only("grpo")
+    chatbot: tuned.Name = run_only("pretrained")
     data: TextConfig = ungrouped(TextConfig())
     model: TransformerConfig = TransformerConfig(
         vocabulary=0,
@@ -109,6 +128,7 @@ class Config(launcher.Common):
     new_tokens: int = run_only(300)
     chat: ChatTemplate = run_only(ChatTemplate())
     temperature: TemperatureConfig = run_only(TemperatureConfig())
+    feedback: FeedbackConfig = run_only(FeedbackConfig())
 
     def __post_init__(self) -> None:
         for name in ("batch_size", "samples", "new_tokens"):
@@ -116,35 +136,9 @@ class Config(launcher.Common):
                 raise InputError(f"--{name}={getattr(self, name)}: give 1 or more.")
 
 
-# The trainings whose results are known, by what sets them apart from the default.
-_SHAKESPEARE = {"dataset": "tiny_shakespeare"}
-_WIDER = {"model.layers": 6, "model.heads": 6, "model.embedding": 384}
-_LONGER = {"model.context": 256, "batch_size": 64, "train.steps": 5000}
-RECIPES: dict[str, dict[str, Any]] = {
-    "default": {},
-    "nanogpt_cpu": _SHAKESPEARE,
-    "shakespeare_cpu": {
-        **_SHAKESPEARE,
-        "model.positions": "rotary",
-        "model.norm": "rms_norm",
-        "model.activation": "relu_squared",
-        "model.qk_norm": True,
-        "model.tied": False,
-        "optimizer.rate": 4e-3,
-        "optimizer.final_share": 0.0,
-    },
-    "nanogpt_gpu": {**_SHAKESPEARE, **_WIDER, **_LONGER, "model.dropout": 0.2},
-}
-
-
 def recipe_of(config: Config) -> str:
-    """Which of `RECIPES` this is, whatever the seed; "" for none."""
-    asked, default = (
-        dict(leaves(each, learned_only=True)) for each in (config, Config())
-    )
-    asked["train.seed"] = default["train.seed"]
-    other = {name: asked[name] for name in default if asked[name] != default[name]}
-    return next((name for name, fields in RECIPES.items() if fields == other), "")
+    """Which of the known recipes this is, whatever the seed; "" for none."""
+    return recipes.name_of(config, Config())
 
 
 def _setting(config: Config, workdir: Path) -> Setting:
@@ -175,6 +169,8 @@ def run(config: Config) -> Results:
     started = time.monotonic()
     if config.stage == "pretrain":
         return _pretrain(config, started)
+    if config.stage == "ladder":
+        return _ladder(config, started)
     if config.restart:
         raise InputError(
             f"--restart: --stage={config.stage} uses a trained model; train anew with "
@@ -183,6 +179,8 @@ def run(config: Config) -> Results:
     workdir = launcher.workdir_of(NAME, config)
     training_run.require_run(workdir)
     launcher.open_workdir(NAME, config)
+    if config.stage in ("finetune", "reward", "rlhf"):
+        return _climb(config, _speaker(config, workdir), config.stage, workdir, started)
     claims = _use(config, workdir)
     # results.json stays the training's.
     fields, wall = dict(leaves(config)), time.monotonic() - started
@@ -196,17 +194,74 @@ def _use(config: Config, workdir: Path) -> list[Claim]:
         training_run.check_tokenizer(setting)
         trained = _restore(config, setting.model, workdir)
         return evaluate.report(setting, trained)
+    speaker = _speaker(config, workdir)
+    talk = sample.Config(config.sampling, config.samples, config.new_tokens)
+    prompts = (*config.prompts, *([] if config.prompt is None else [config.prompt]))
+    if config.stage == "sample":
+        sample.write(speaker, talk, prompts, config.train.seed)
+    elif config.chatbot == "pretrained":
+        chat.talk(speaker, config.chat, talk, config.train.seed, prompts)
+    else:
+        bot = _chatbot(config, speaker, workdir)
+        params = tuned.params_of(bot, speaker.params, config.chatbot)
+        spoken = speaker._replace(params=params)
+        chat.talk(spoken, bot.template, talk, config.train.seed, prompts, tuned=True)
+    return []
+
+
+def _speaker(config: Config, workdir: Path) -> Speaker:
     tokenizer = training_run.saved_tokenizer(workdir)
     model = fitted(config.model, config.execution, tokenizer.vocabulary_size)
-    params = _restore(config, model, workdir).params
-    speaker = Speaker(model, params, tokenizer)
-    talk = sample.Config(config.sampling, config.samples, config.new_tokens)
-    if config.stage == "chat":
-        chat.talk(speaker, config.chat, talk, config.train.seed)
-    else:
-        prompts = (*config.prompts, *([] if config.prompt is None else [config.prompt]))
-        sample.write(speaker, talk, prompts, config.train.seed)
-    return []
+    return Speaker(model, _restore(config, model, workdir).params, tokenizer)
+
+
+def _ladder(config: Config, started: float) -> Results:
+    """Pre-trains where that was not done, and climbs all rungs."""
+    style.require_matplotlib()
+    setting = _setting(config, launcher.workdir_of(NAME, config))
+    if setting.text.tokenizer is None:
+        raise InputError(
+            f"--dataset={config.data.dataset}: nothing can be said without a "
+            "tokenizer; name one with --tokenizer."
+        )
+    launcher.open_workdir(NAME, config)
+
+    def pretrained(each: Setting) -> Params:
+        return training_run.train(
+            each, config.optimizer, config.train, config.batch_size
+        ).params
+
+    speaker = Speaker(setting.model, None, setting.text.tokenizer)
+    bot = _chatbot(config, speaker, setting.workdir)  # complains before the training
+    base = pretrained(setting)
+    climbed = rungs.climb(bot, base, "ladder", config.algorithm)
+    claim = smaller.study(setting, bot, base, climbed.before, pretrained)
+    claims = [*climbed.claims, claim]
+    return launcher.finish(NAME, config, bot.folder, claims, climbed.figures, started)
+
+
+def _climb(
+    config: Config, speaker: Speaker, rung: rungs.Rung, workdir: Path, started: float
+) -> Results:
+    """Results and pictures go beside the trainings; results.json stays pretrain's."""
+    style.require_matplotlib()
+    bot = _chatbot(config, speaker, workdir)
+    climbed = rungs.climb(bot, speaker.params, rung, config.algorithm)
+    claims, figures = climbed.claims, climbed.figures
+    return launcher.finish(NAME, config, bot.folder, claims, figures, started)
+
+
+def _chatbot(config: Config, speaker: Speaker, workdir: Path) -> Chatbot:
+    usual = recipe_of(config) == "default" and config.feedback == FeedbackConfig()
+    return make_chatbot(
+        speaker,
+        config.chat,
+        config.feedback,
+        config.train.seed,
+        workdir,
+        config.figures.theme,
+        MEASURED and usual,
+    )
 
 
 def _restore(config: Config, model: Model, workdir: Path) -> Trained:

@@ -86,6 +86,18 @@ def ungrouped(default: Any) -> Any:
     return dataclasses.field(default=default, metadata={"ungrouped": True})
 
 
+def alone(default: Any) -> Any:
+    """Marks a nested config whose flags carry its own name alone: `--dpo.beta`.
+
+    Args:
+      default: a frozen dataclass.
+
+    Returns:
+      A dataclass field.
+    """
+    return dataclasses.field(default=default, metadata={"alone": True})
+
+
 def _group(field: "dataclasses.Field[Any]", prefix: str) -> str:
     """What the flags of a nested config begin with."""
     if field.metadata.get("alone"):

@@ -1,12 +1,14 @@
 """A chat is a document to be completed; here the document is shown.
 
 The model has only read texts. Put a conversation before it and it goes on with that,
-rarely ending the AI's turn where the user's begins: it has seen no chats.
+rarely ending the AI's turn where the user's begins: it has seen no chats. A fine-tuned
+one answers in a line and stops.
 
 Source: 3Blue1Brown, "Large Language Models explained briefly".
 """
 
 import sys
+from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
@@ -17,6 +19,7 @@ from nnguide.config import InputError
 from nnguide.language import chat
 from nnguide.language.chat import ChatTemplate, Turn
 from nnguide.language.generation import make_generator
+from nnguide.language.turns import stop_tokens
 from nnguide.plots import chat_document as pictures
 from nnguide.plots import style
 from nnguide.results import Claim
@@ -36,9 +39,23 @@ TIMES, LONGEST = 4, 200
 
 
 def talk(
-    speaker: Speaker, template: ChatTemplate, config: sample.Config, seed: int
+    speaker: Speaker,
+    template: ChatTemplate,
+    config: sample.Config,
+    seed: int,
+    prompts: Sequence[str] = (),
+    tuned: bool = False,
 ) -> None:
     """Chats in the terminal, or with the lines of a pipe, until "exit" or the end.
+
+    Args:
+      speaker: who answers.
+      template: the document that a conversation is.
+      config: how answers are drawn, and how long they are at most.
+      seed: of all that is drawn.
+      prompts: what is asked instead of lines of the terminal.
+      tuned: the model was fine-tuned: it ends its answer by a line feed, and knows
+        conversations of one question alone.
 
     Raises:
       InputError: the tokenizer lacks characters of the template.
@@ -55,38 +72,43 @@ def talk(
     following = chat.speaker(
         generator, speaker.params, context, tokenizer.vocabulary_size
     )
-    turns: list[Turn] = []
+    stop = stop_tokens(tokenizer) if tuned else ()
+    said: list[Turn] = []
     key = jax.random.key(seed)
     print(f"The model sees the last {context} tokens of a document. End with exit.")
-    while (asked := _asked()) is not None:
+    for asked in prompts or _lines():
         try:
             chat.check_typed(asked, tokenizer)
         except InputError as error:
             print(f"not said: {error}")
             continue
-        document = template.document(turns, asked)
+        document = template.document([] if tuned else said, asked)
         print(f"--- the document:\n{document}\n--- it goes on:", flush=True)
         answer = chat.complete_turn(
             following,
             tokenizer,
             template,
             document,
-            jax.random.fold_in(key, len(turns)),
+            jax.random.fold_in(key, len(said)),
             config.new_tokens,
+            stop,
         )
         print(answer.text)
         ended = "ended its turn" if answer.ended else "was broken off"
         print(f"--- it {ended} after {answer.tokens} tokens", flush=True)
-        turns.append(Turn(asked, answer.text))
+        said.append(Turn(asked, answer.text))
 
 
-def _asked() -> str | None:
-    """The next line; None at the end."""
-    try:
-        line = input("User: " if sys.stdin.isatty() else "").strip()
-    except EOFError:
-        return None
-    return None if line == "exit" else line
+def _lines() -> Iterator[str]:
+    """What is typed, line by line, to the end."""
+    while True:
+        try:
+            line = input("User: " if sys.stdin.isatty() else "").strip()
+        except EOFError:
+            return
+        if line == "exit":
+            return
+        yield line
 
 
 def study(

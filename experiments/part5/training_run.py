@@ -11,6 +11,7 @@ from typing import Any
 
 import jax
 import numpy as np
+import optax
 
 from experiments.part5.setting import Model, Setting, Trained
 from nnguide import training
@@ -120,27 +121,44 @@ def restore(
     Raises:
       InputError: there is none, or it holds a model of another shape.
     """
+    chain = training.make_optimizer(optimizer, config.steps)
+    found = restored(task_of(model), chain, config.seed, workdir)
+    if found is None:
+        raise _untrained(workdir)
+    step, state = found
+    params = training.averaged(state.opt_state, state.params)
+    rows = read_rows(workdir / "metrics.jsonl", step)
+    return Trained(params, rows, step)
+
+
+def restored(
+    task: Task, optimizer: optax.GradientTransformation, seed: int, workdir: Path
+) -> tuple[int, State] | None:
+    """The step and the state of a workdir's newest checkpoint; None where none is.
+
+    Args:
+      task: that was trained.
+      optimizer: with a state of the same shape.
+      seed: of the run.
+      workdir: of the run.
+
+    Raises:
+      InputError: it holds a model of another shape.
+    """
 
     def make(key: jax.Array) -> State:
-        chain = training.make_optimizer(optimizer, config.steps)
-        return initial_state(task_of(model), chain, key)
+        return initial_state(task, optimizer, key)
 
     device = jax.sharding.SingleDeviceSharding(jax.devices()[0])
     like = jax.tree.map(
         lambda leaf: jax.ShapeDtypeStruct(leaf.shape, leaf.dtype, sharding=device),
-        jax.eval_shape(make, jax.random.key(config.seed)),
+        jax.eval_shape(make, jax.random.key(seed)),
     )
     checkpoints = Checkpoints(workdir, Retention())
     try:
-        restored = checkpoints.restore(like)
+        return checkpoints.restore(like)
     finally:
         checkpoints.close()
-    if restored is None:
-        raise _untrained(workdir)
-    step, state = restored
-    params = training.averaged(state.opt_state, state.params)
-    rows = read_rows(workdir / "metrics.jsonl", step)
-    return Trained(params, rows, step)
 
 
 def require_run(workdir: Path) -> None:

@@ -156,5 +156,5 @@ def complete_turn(
         stop = next((n for n, token in enumerate(new) if token in stop_tokens), None)
         text, ended = template.cut(tokenizer.decode(new[:stop]))
         if ended or stop is not None:
-            return Answer(text, True, len(new))
+            return Answer(text, True, len(new) if stop is None else stop + 1)
     return Answer(template.cut(tokenizer.decode(new))[0], False, len(new))

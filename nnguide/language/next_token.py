@@ -23,11 +23,17 @@ from nnguide.transformer.model import Transformer, initial_params
 
 
 class Functions(NamedTuple):
-    """A language model as three pure functions, in the order of `training.Task`."""
+    """A language model as three pure functions, in the order of `training.Task`.
+
+    Attributes:
+      init: key -> params.
+      loss: params, batch, key, **frozen -> ((total, weight), metrics).
+      evaluate: params, batch, key, **frozen -> metrics.
+    """
 
     init: Callable[[Key], Params]
-    loss: Callable[[Params, Batch, Key], tuple[tuple[Array, Array], Metrics]]
-    evaluate: Callable[[Params, Batch, Key], Metrics]
+    loss: Callable[..., tuple[tuple[Array, Array], Metrics]]
+    evaluate: Callable[..., Metrics]
 
 
 def functions(

@@ -1,6 +1,6 @@
 """Part 5: bars of what may come next, at step after step of one text."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from nnguide.plots.lettering import label, title
 from nnguide.plots.style import (
@@ -16,13 +16,14 @@ from nnguide.plots.style import (
 from nnguide.plots.written_text import visible
 
 Candidate = tuple[str, float]
+Bars = tuple[Sequence[Candidate], Candidate]  # the likeliest ones, the one drawn
 TAIL, LONGEST = 17, 10  # letters: of the text above a step with a name; of a name
 
 
 def next_words(
     theme: Theme,
     prompt: str,
-    steps: Sequence[tuple[Sequence[Candidate], Candidate]],
+    steps: Sequence[Bars],
     accuracy: Number,
     unit: str,
 ) -> Figure:
@@ -40,11 +41,7 @@ def next_words(
       The figure, one panel a step, all on one scale.
     """
     drawing, row = figure(theme, 12, 5.0, ncols=len(steps), sharex=True, squeeze=False)
-    so_far = prompt
-    for axes, (candidates, chosen) in zip(row[0], steps, strict=True):
-        _draw_step(axes, so_far, candidates, chosen)
-        so_far += chosen[0]
-    continued = visible(so_far[len(prompt) :])
+    continued = visible(_draw_row(row[0], prompt, steps))
     title(
         drawing,
         f"The likeliest {unit} is the one that comes {accuracy:.0%} of the time; here "
@@ -53,6 +50,48 @@ def next_words(
         "drawn (yellow) at T = 1. ␣ is a blank, ↵ a new line.",
     )
     return drawing
+
+
+def stages(theme: Theme, prompt: str, rows: Mapping[str, Sequence[Bars]]) -> Figure:
+    """Draws how several models go on with the same text, a row of bars each.
+
+    Args:
+      theme: of the picture.
+      prompt: the text before the first step.
+      rows: name -> steps as in `next_words`, as many each.
+
+    Returns:
+      The figure, all panels on one scale.
+    """
+    count = len(next(iter(rows.values())))
+    size = (12, 1.0 + 4.2 * len(rows))
+    shape = {"nrows": len(rows), "ncols": count}
+    drawing, grid = figure(theme, *size, **shape, sharex=True, squeeze=False)
+    for (name, steps), row in zip(rows.items(), grid, strict=True):
+        _draw_row(row, prompt, steps)
+        row[0].set_ylabel(name, size=LABEL + 2, weight="bold")
+    sure = {
+        name: sum(candidates[0][1] for candidates, _ in steps) / count
+        for name, steps in rows.items()
+    }
+    (first, before), *_, (last, after) = sure.items()
+    title(
+        drawing,
+        f"The {first} model gives its best guess {before:.0%}, the {last} one "
+        f"{after:.0%}: it knows what an answer looks like",
+        f"What may follow “{visible(prompt)}”, and so on with each token that was "
+        "drawn (yellow) at T = 1; means of the steps. ␣ is a blank, ↵ a new line.",
+    )
+    return drawing
+
+
+def _draw_row(row: Iterable[Axes], prompt: str, steps: Sequence[Bars]) -> str:
+    """Draws the steps of one text; returns what was drawn behind the prompt."""
+    so_far = prompt
+    for axes, (candidates, chosen) in zip(row, steps, strict=True):
+        _draw_step(axes, so_far, candidates, chosen)
+        so_far += chosen[0]
+    return so_far[len(prompt) :]
 
 
 def _draw_step(

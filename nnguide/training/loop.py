@@ -1,5 +1,8 @@
 """`fit`: the only training loop. It never asks which task it runs.
 
+`run_loop` is its body; `alternating.fit_alternating` gives it rows that depend on the
+state.
+
 The order at a save is what makes a kill at any moment harmless: fetch the metrics,
 stop if the loss is not finite, put metrics.jsonl on the disk, save. On a restore the
 rows after the restored step are dropped, so the file ends bit-equal to an undisturbed
@@ -19,6 +22,7 @@ import optax
 from absl import logging
 from jax.sharding import Mesh
 
+from nnguide.array_types import Params
 from nnguide.config import InputError, run_only
 from nnguide.parallel import (
     ParallelConfig,
@@ -134,6 +138,7 @@ def fit(
     batches: Batches,
     config: Config,
     *,
+    start: Params | None = None,
     evaluation: Mapping[str, Batches] | None = None,
     frozen: Mapping[str, Any] | None = None,
     workdir: Path | None = None,
@@ -146,6 +151,8 @@ def fit(
       optimizer: an Optax transform for the gradient of the mean loss.
       batches: the training data.
       config: how long, how often.
+      start: parameters to begin with, which stay as they are; None draws them by
+        `task.init`.
       evaluation: name -> batches whose stream ends; their metrics are called
         "name/metric" and use the running average of the parameters where there is one.
       frozen: arrays handed to `loss` and `evaluate` by name, neither trained nor saved.
@@ -157,15 +164,56 @@ def fit(
 
     Raises:
       NonFiniteLoss: at the first row or checkpoint whose loss is not finite.
-      InputError: a batch that does not divide over the devices, a checkpoint of
-        another shape, or a setting that does not fit.
+      InputError: a batch that does not divide over the devices, a checkpoint or a
+        start of another shape, or a setting that does not fit.
+    """
+
+    def source(first: int) -> Callable[[int, State], Any]:
+        rows = _stacked(batches.stream(first), config.steps_per_call)
+        return lambda step, state: next(rows)
+
+    return run_loop(
+        task, optimizer, batches, source, config, config.steps_per_call, start,
+        evaluation, frozen, workdir, mesh,
+    )  # fmt: skip
+
+
+def run_loop(
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    batches: Batches,
+    source: Callable[[int], Callable[[int, State], Any]],
+    config: Config,
+    stop_every: int,
+    start: Params | None,
+    evaluation: Mapping[str, Batches] | None,
+    frozen: Mapping[str, Any] | None,
+    workdir: Path | None,
+    mesh: Mesh | None,
+) -> Fit:
+    """`fit`, its rows from a source.
+
+    Args:
+      task: as in `fit`, like all that is not explained here.
+      optimizer: for the gradient of the mean loss.
+      batches: what the rows are assembled by, and from.
+      source: first batch -> a function of (step, state before it) that gives the rows
+        of the call at that step: `steps_per_call` steps stacked to (k, B, ...), or
+        (B, ...) for one.
+      config: how long, how often.
+      stop_every: an interrupted run ends at a multiple of it.
+      start: parameters to begin with, or None.
+      evaluation: name -> batches whose stream ends.
+      frozen: arrays by name.
+      workdir: None writes nothing.
+      mesh: the devices, or None.
     """
     mesh = mesh or make_mesh(config.parallel)
     retention = Retention(
         config.keep_latest, config.best, config.best_mode, config.keep_steps
     )
     checkpoints = Checkpoints(workdir, retention) if workdir else None
-    start = Start(task, optimizer, config.seed, mesh, config.parallel.mode)
+    begin = Start(task, optimizer, config.seed, mesh, config.parallel.mode, start)
     frozen = dict(frozen or {})
     program = _Program(
         compile_step(
@@ -179,7 +227,7 @@ def fit(
             ),
             mesh,
             config.parallel.mode,
-            layout=start.layout,
+            layout=begin.layout,
             batch_axis=int(config.steps_per_call > 1),
         ),
         place((batches.arrays, frozen), mesh),
@@ -191,13 +239,13 @@ def fit(
                 config.seed,
                 config.parallel.mode,
                 mesh,
-                start.layout.params,
+                begin.layout.params,
             )
             for name, its_batches in (evaluation or {}).items()
         },
     )
     try:
-        return _fit(start, program, batches, config, workdir, checkpoints)
+        return _fit(begin, program, source, config, stop_every, workdir, checkpoints)
     finally:
         if checkpoints:
             checkpoints.close()
@@ -212,10 +260,11 @@ class _Program(NamedTuple):
 
 
 def _fit(
-    start: Start,
+    begin: Start,
     program: _Program,
-    batches: Batches,
+    source: Callable[[int], Callable[[int, State], Any]],
     config: Config,
+    stop_every: int,
     workdir: Path | None,
     checkpoints: Checkpoints | None,
 ) -> Fit:
@@ -224,12 +273,14 @@ def _fit(
     while True:
         restored = None
         if checkpoints and checkpoints.exist():
-            restored = start.restored(checkpoints)
-        first, state = restored or (0, start.born())
+            restored = begin.restored(checkpoints)
+        first, state = restored or (0, begin.born())
         passed_over = rollbacks.passed_over(first) if rollbacks else 0
-        rows = _stacked(batches.stream(first + passed_over), config.steps_per_call)
+        rows = source(first + passed_over)
         try:
-            return _train(first, state, rows, program, config, workdir, checkpoints)
+            return _train(
+                first, state, rows, program, config, stop_every, workdir, checkpoints
+            )
         except NonFiniteLoss as failure:
             if config.on_nan != "rollback" or rollbacks is None or not rollbacks.left:
                 raise
@@ -243,9 +294,10 @@ def _fit(
 def _train(
     first: int,
     state: State,
-    rows: Iterator[Any],
+    rows: Callable[[int, State], Any],
     program: _Program,
     config: Config,
+    stop_every: int,
     workdir: Path | None,
     checkpoints: Checkpoints | None,
 ) -> Fit:
@@ -258,13 +310,14 @@ def _train(
         with interruption:
             for step in range(first, config.steps, config.steps_per_call):
                 profile.at(step, state)
-                state, metrics = program.step(state, next(rows), program.shared)
+                state, metrics = program.step(state, rows(step, state), program.shared)
                 if waiting:  # fetched one call late, while the devices compute the next
                     _record(recorder, checkpoints, waiting)
                 done = step + config.steps_per_call
                 waiting = _due_metrics(done, state, metrics, program.evaluators, config)
                 recorder.advance(done)
                 stop = checkpoints is not None and interruption.asked(done)
+                stop = stop and done % stop_every == 0
                 if checkpoints and (
                     stop or _due(done, config.save_every, config.steps)
                 ):

@@ -14,7 +14,7 @@ import jax.numpy as jnp
 import optax
 from flax import struct
 
-from nnguide.array_types import Array, Key, Metrics
+from nnguide.array_types import Array, Key, Metrics, Params
 from nnguide.config import InputError
 from nnguide.training.task import Batches, Task
 
@@ -39,11 +39,24 @@ class State:
 
 
 def initial_state(
-    task: Task, optimizer: optax.GradientTransformation, key: Key
+    task: Task,
+    optimizer: optax.GradientTransformation,
+    key: Key,
+    start: Params | None = None,
 ) -> State:
-    """The state before the first step; Linen's boxes are taken off here."""
+    """The state before the first step; Linen's boxes are taken off here.
+
+    Args:
+      task: makes the parameters.
+      optimizer: makes its own state of them.
+      key: of both the parameters and the run.
+      start: parameters to begin with instead.
+    """
     init_key, run_key = jax.random.split(key)
-    params = nn.unbox(task.init(init_key))
+    if start is None:
+        params = nn.unbox(task.init(init_key))
+    else:  # a copy: the state is donated to the step
+        params = jax.tree.map(lambda leaf: jnp.array(leaf, copy=True), start)
     return State(jnp.zeros((), jnp.int32), params, optimizer.init(params), run_key)
 
 

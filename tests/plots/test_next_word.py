@@ -2,7 +2,7 @@ import pytest
 from matplotlib.colors import to_rgba
 from matplotlib.patches import Rectangle
 
-from nnguide.plots.next_word import next_words
+from nnguide.plots.next_word import next_words, stages
 
 LIKELY = [("e", 0.5), (" ", 0.25), ("\n", 0.125), ("$", 0.0625), ("q", 0.03)]
 
@@ -25,3 +25,18 @@ def test_words_of_other_tokenizers_fit(check_readable):
     words = [(" basketball", 0.4), ("Ġcreature", 0.3), (" unbelievable", 0.1)]
     figure = next_words("dark", "A b", [(words, words[0])] * 6, 0.3, "token")
     check_readable(figure)
+
+
+def test_stages_stand_above_one_another_on_one_scale(check_readable):
+    sure = [("S", 0.97), ("G", 0.02)]
+    rows = {
+        "pre-trained": [(LIKELY, LIKELY[1])] * 6,
+        "fine-tuned": [(sure, sure[0])] * 6,
+    }
+    figure = stages("light", "User: hello?\nAI:", rows)
+    check_readable(figure)
+    assert len(figure.axes) == 12
+    finding = " ".join(figure.texts[0].get_text().split())
+    assert (
+        "pre-trained model gives its best guess 50%, the fine-tuned one 97%" in finding
+    )

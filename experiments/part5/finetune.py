@@ -1,0 +1,151 @@
+"""Supervised fine-tuning: a model of documents learns to be the assistant in one.
+
+Source: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., arXiv
+2203.02155, section 3.5.
+"""
+
+from typing import NamedTuple
+
+import numpy as np
+
+from experiments.part5 import sample
+from experiments.part5.feedback import (
+    NEEDS,
+    Chatbot,
+    Said,
+    batches_of,
+    evaluation_of,
+    optimizer_of,
+    train_config,
+)
+from experiments.part5.setting import Speaker
+from nnguide import training
+from nnguide.array_types import Params
+from nnguide.config import InputError
+from nnguide.data.conversations import Conversation, load_conversations
+from nnguide.data.dialogues import demonstrations
+from nnguide.language import finetuning, turns
+from nnguide.language.chat import ChatTemplate, Turn
+from nnguide.language.low_rank import merged, with_low_rank
+from nnguide.results import Claim
+from nnguide.training import Task
+
+HELDOUT = 200  # conversations that the loss is measured on
+LONG = 100  # tokens in which the user's turn would begin, were the model to hand over
+
+
+class Demonstrated(NamedTuple):
+    """Conversations to learn from, and held out."""
+
+    learned: turns.Rows
+    heldout: turns.Rows
+
+
+def demonstrated(bot: Chatbot) -> Demonstrated:
+    """The conversations that fine-tuning imitates.
+
+    Raises:
+      InputError: a file of conversations is bad, or one is too long for the model.
+    """
+    return Demonstrated(*(_rows(bot, each) for each in _conversations(bot)))
+
+
+def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
+    """Fine-tunes, or reads back what was tuned."""
+    config, (learned, heldout) = bot.config, shown
+    functions = finetuning.functions(*bot.model)
+    low_rank = config.method == "low_rank"
+    if low_rank:
+        functions = with_low_rank(functions, config.low_rank)
+    fit = training.fit(
+        Task(*functions),
+        optimizer_of(config.rate, config.finetune_steps),
+        batches_of(learned, config.batch_size, bot.seed),
+        train_config(bot, config.finetune_steps),
+        start=None if low_rank else base,
+        evaluation={"heldout": evaluation_of(heldout, config.batch_size)},
+        frozen={"base": base} if low_rank else None,
+        workdir=bot.folder / "finetune",
+    )
+    params = fit.state.params
+    return merged(base, params, config.low_rank) if low_rank else params
+
+
+def _conversations(bot: Chatbot) -> tuple[list[Conversation], list[Conversation]]:
+    """To learn from, and held out."""
+    config = bot.config
+    if config.dataset == "dialogues":
+        train, heldout = bot.questions
+        return (
+            list(demonstrations(train, config.demonstrations, bot.seed)),
+            list(demonstrations(heldout, HELDOUT, bot.seed + 1)),
+        )
+    found = load_conversations(config.dataset, config.skip_bad_lines).conversations
+    if len(found) < 2:
+        raise InputError(
+            f"{config.dataset}: {len(found)} conversations; fine-tuning needs two or "
+            'more lines with "messages", one of them to be judged by.'
+        )
+    cut = len(found) - max(1, len(found) // 10)
+    return list(found[:cut]), list(found[cut:])
+
+
+def _rows(bot: Chatbot, conversations: list[Conversation]) -> turns.Rows:
+    template = bot.template
+    marked = []
+    for turn_pairs, system in conversations:
+        opening = f"{system}\n\n" if system else ""
+        own = ChatTemplate(opening, template.user, template.assistant)
+        said = [Turn(*pair) for pair in turn_pairs]
+        marked.append(turns.marked(own, bot.tokenizer, said))
+    return turns.as_rows(marked, bot.model.config.context)
+
+
+def claims(bot: Chatbot, base: Said, tuned: Said, past: float) -> list[Claim]:
+    """What the pre-trained and the fine-tuned model do with a question.
+
+    Args:
+      bot: the chatbot.
+      base: what the pre-trained model answers.
+      tuned: what the fine-tuned one does.
+      past: as `runs_past` measures the pre-trained one.
+    """
+    source = "3Blue1Brown, Large Language Models explained briefly"
+    unit = f"share of {len(base.worth)} answers that end in {bot.config.new_tokens}"
+    right = "share of answers to questions no training saw"
+    rows = (
+        ("base_runs_past", "a model that only read texts runs past its turn",
+         past, (0.5, 1), (0.95, 1), f"share of answers that go on past {LONG} tokens"),
+        ("tuned_stops", "fine-tuned on conversations it says its part and stops",
+         _ended(tuned), (0.9, 1), (0.95, 1), f"{unit}; {_ended(base):.2f} before"),
+        ("base_is_wrong", "a model that only read texts does not answer",
+         _right(base), (0, 0.1), (0, 0.05), right),
+        ("tuned_is_right", "fine-tuned, it answers rightly more often",
+         _right(tuned), (_right(base) + 0.05, 1), (0.3, 1), right),
+    )  # fmt: skip
+    return [
+        Claim(f"5.{name}", says, value, stated, expected, source, unit=what,
+              needs=NEEDS, scored=bot.known)
+        for name, says, value, stated, expected, what in rows
+    ]  # fmt: skip
+
+
+def runs_past(bot: Chatbot, params: Params) -> float:
+    """How often a model never hands the word back to the user, left to itself."""
+    speaker = Speaker(bot.model, params, bot.tokenizer)
+    prompts = [
+        turns.prompt_tokens(bot.template, bot.tokenizer, question.asked)
+        for question in bot.questions.heldout
+    ]
+    asked = sample.Config(samples=bot.config.asked, new_tokens=LONG)
+    written = sample.generate(speaker, prompts, asked, bot.seed)
+    cut = [bot.template.cut(text)[1] for text in sample.texts(speaker, written)]
+    return 1 - sum(cut) / len(cut)
+
+
+def _ended(said: Said) -> float:
+    return float(np.asarray(said.answers.ended).mean())
+
+
+def _right(said: Said) -> float:
+    return float((said.worth > 0.5).mean())

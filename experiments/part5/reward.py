@@ -1,0 +1,174 @@
+"""A reward model learns what the judge prefers, from pairs of the chatbot's answers.
+
+Source: Ouyang et al., arXiv 2203.02155, section 3.5.
+"""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import jax
+import numpy as np
+
+from experiments.part5.feedback import (
+    NEEDS,
+    Chatbot,
+    Said,
+    ask,
+    batches_of,
+    evaluation_of,
+    optimizer_of,
+    train_config,
+)
+from nnguide import training
+from nnguide.array_types import Array, Params
+from nnguide.config import InputError
+from nnguide.data.conversations import Preference, load_conversations
+from nnguide.data.dialogues import Question, preference_pairs
+from nnguide.language import reward_model, turns
+from nnguide.language.rollout import Answers
+from nnguide.language.scalar_head import with_head
+from nnguide.results import Claim
+from nnguide.training import Task
+from nnguide.transformer.model import Transformer
+
+UNENDED = 1.0  # what an answer loses that never ends; the model has seen none
+
+
+class Rewarded(NamedTuple):
+    """A reward model and what it was taught.
+
+    Attributes:
+      params: with a head.
+      pairs: it learned from.
+      accuracy: on pairs it has not seen: how often the chosen answer's number is the
+        larger one.
+    """
+
+    params: Params
+    pairs: turns.Rows
+    accuracy: float
+
+
+def rewarded(
+    bot: Chatbot, tuned: Params, name: str = "reward", pairs: int = 0
+) -> Rewarded:
+    """Teaches a reward model, or reads it back.
+
+    Args:
+      bot: whose answers are judged.
+      tuned: the fine-tuned model, from which it starts too.
+      name: of the training.
+      pairs: how many it learns from; 0 takes all.
+
+    Raises:
+      InputError: a file of preferences is bad or has none.
+    """
+    config = bot.config
+    learned, heldout = (_rows(bot, each) for each in _preferences(bot, tuned))
+    if pairs:
+        learned = turns.Rows(*(leaf[:pairs] for leaf in learned))
+    fit = training.fit(
+        Task(*reward_model.functions(*bot.model)),
+        optimizer_of(config.rate, config.reward_steps),
+        batches_of(learned, config.batch_size, bot.seed),
+        train_config(bot, config.reward_steps),
+        start=with_head(tuned, bot.model.config.embedding),
+        evaluation={"heldout": evaluation_of(heldout, config.batch_size)},
+        workdir=bot.folder / name,
+    )
+    accuracy = fit.history[-1]["heldout/accuracy"]
+    return Rewarded(fit.state.params, learned, float(accuracy))
+
+
+def _preferences(
+    bot: Chatbot, tuned: Params
+) -> tuple[Sequence[Preference], Sequence[Preference]]:
+    """To learn from, and held out: clear cases of questions that none is taught by."""
+    config = bot.config
+    if config.dataset == "dialogues":
+        train, heldout = bot.questions
+        return (
+            _sampled(bot, tuned, train, config.pairs, config.noise, 2),
+            _sampled(bot, tuned, heldout, max(config.pairs // 4, 8), 0.0, 3),
+        )
+    found = load_conversations(config.dataset, config.skip_bad_lines).preferences
+    if len(found) < 2:
+        raise InputError(
+            f"{config.dataset}: {len(found)} preference pairs; the reward model needs "
+            'two or more lines with "prompt", "chosen" and "rejected".'
+        )
+    cut = len(found) - max(1, len(found) // 10)
+    return found[:cut], found[cut:]
+
+
+def _sampled(
+    bot: Chatbot, tuned: Params, questions: Sequence[Question], count: int,
+    noise: float, stream: int,
+) -> Sequence[Preference]:  # fmt: skip
+    """Two answers each to questions in turn, as the judge orders them.
+
+    Answers that never ended make no pair: with an end put to them they would be others.
+    """
+    asked = [questions[number % len(questions)] for number in range(count)]
+    keys = jax.random.split(jax.random.key(bot.seed + stream))
+    one, other = (ask(bot, tuned, asked, key) for key in keys)
+    each = zip(
+        asked, _ended_texts(one), _ended_texts(other), one.worth, other.worth,
+        strict=True,
+    )  # fmt: skip
+    # Held out, a tie would count as a coin's throw; there is nothing to be right about.
+    kept = [(q, a, b) for q, a, b, first, second in each if noise or first != second]
+    return preference_pairs(kept, noise, bot.seed)
+
+
+def _ended_texts(said: Said) -> list[str]:
+    """The answers, "" for those that never ended."""
+    ended = np.asarray(said.answers.ended)
+    return [text if end else "" for text, end in zip(said.texts, ended, strict=True)]
+
+
+def _rows(bot: Chatbot, pairs: Sequence[Preference]) -> turns.Rows:
+    if not pairs:
+        raise InputError(
+            "--feedback.pairs: the model gave the same answer twice to every question, "
+            "so that there is nothing to prefer; ask for more pairs or fine-tune for "
+            "fewer steps."
+        )
+    length = bot.model.config.context
+    return turns.pair_rows(bot.template, bot.tokenizer, pairs, length)
+
+
+def as_reward(bot: Chatbot, params: Params) -> Any:
+    """The reward model as what rollouts ask."""
+    module = Transformer(*bot.model)
+
+    @jax.jit
+    def worth(params: Params, answers: Answers) -> Array:
+        found = reward_model.rewards(module, params, answers.tokens, answers.counts)
+        return found - UNENDED * (~answers.ended)
+
+    return lambda answers, numbers: worth(params, answers)
+
+
+def claims(bot: Chatbot, found: Rewarded) -> list[Claim]:
+    """How well it foresees the judge."""
+    return [
+        Claim(
+            "5.reward_accuracy",
+            "a model can learn which answers people prefer",
+            found.accuracy,
+            (0.6, 1),
+            (0.7, 1),
+            "3Blue1Brown, Large Language Models explained briefly; InstructGPT's "
+            "reward models agree with people they never saw in 69.6% of pairs (Ouyang "
+            "et al., section 4.1)",
+            unit="share of held-out pairs ordered as the judge does",
+            needs=NEEDS,
+            scored=bot.known,
+        )
+    ]
+
+
+def mean_reward(reward: Any, answers: Answers) -> float:
+    """What a reward model thinks of answers, on average."""
+    return float(np.mean(reward(answers, None)))

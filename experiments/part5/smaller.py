@@ -1,0 +1,67 @@
+"""A small model that learned to answer, against a larger one that only read.
+
+InstructGPT with 1.3 billion parameters was preferred to GPT-3 with 175 billion. Here
+the small model is pre-trained on the same batches as the large one, and fine-tuned; it
+learns from no feedback.
+
+Source: Ouyang et al., arXiv 2203.02155, section 1.
+"""
+
+import dataclasses
+from collections.abc import Callable
+
+import jax
+
+from experiments.part5 import finetune
+from experiments.part5.feedback import NEEDS, Chatbot, Said, examine, preferred
+from experiments.part5.setting import Setting
+from nnguide.array_types import Params
+from nnguide.results import Claim
+
+LAYERS, EMBEDDING, HEADS = 2, 64, 2
+FOLDER = "smaller"
+
+
+def study(
+    setting: Setting,
+    bot: Chatbot,
+    base: Params,
+    large: Said,
+    pretrained: Callable[[Setting], Params],
+) -> Claim:
+    """Trains the small model, or reads it back, and lets the judge compare.
+
+    Args:
+      setting: of the pre-training.
+      bot: the large chatbot.
+      base: the large pre-trained model, of which it is made.
+      large: what that answers.
+      pretrained: trains the model of a setting as the large one was.
+    """
+    config = dataclasses.replace(
+        bot.model.config, layers=LAYERS, embedding=EMBEDDING, heads=HEADS
+    )
+    model, folder = bot.model._replace(config=config), setting.workdir / FOLDER
+    folder.mkdir(exist_ok=True)
+    read = pretrained(setting._replace(model=model, workdir=folder))
+    small = bot._replace(model=model, workdir=folder)
+    tuned = finetune.finetuned(small, read, finetune.demonstrated(small))
+    said = examine(small, tuned)
+    share, half = preferred(said.worth, large.worth)
+    times = _count(base) / _count(tuned)
+    return Claim(
+        "5.small_tuned_preferred",
+        "a small model tuned to answer is preferred to a larger one that only read",
+        share,
+        (0.5, 1),
+        (0.6, 1),
+        "Ouyang et al., section 1: 1.3B preferred to 175B",
+        unit=f"of {len(said.worth)} answers, ties half, +-{half:.3f}; 1 to {times:.0f} "
+        "in parameters",
+        needs=NEEDS,
+        scored=bot.known,
+    )
+
+
+def _count(params: Params) -> int:
+    return sum(leaf.size for leaf in jax.tree.leaves(params))

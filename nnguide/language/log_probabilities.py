@@ -1,0 +1,84 @@
+"""How likely given tokens are, without ever holding the logits of all of them.
+
+B T V logits are most of the memory of fine-tuning, and their gradient is as many again.
+Here they are made for a few places of every row at a time, and made anew in the
+backward pass. Places are cut, not rows, so that a batch split over devices stays split.
+"""
+
+from typing import Any
+
+import jax
+import jax.numpy as jnp
+from jaxtyping import Float, Int
+
+from nnguide.array_types import Array, Key, Params
+from nnguide.language.next_token import surprise
+from nnguide.transformer.model import Transformer
+
+CHUNK = 1024  # tokens whose logits are held at once, over all rows
+
+
+def log_probabilities(
+    module: Transformer,
+    params: Params,
+    tokens: Int[Array, "B N"],
+    key: Key | None = None,
+    chunk: int = CHUNK,
+) -> Float[Array, "B T"]:
+    """Log p of each token but the first, given those before it; T is N - 1.
+
+    Args:
+      module: the transformer.
+      params: its parameters.
+      tokens: of every row.
+      key: for dropout; None switches it off.
+      chunk: tokens whose logits are held at once.
+    """
+    x = stream(module, params, tokens[:, :-1], key)
+    return of_targets(module, params, x, tokens[:, 1:], chunk)
+
+
+def stream(
+    module: Transformer,
+    params: Params,
+    tokens: Int[Array, "B T"],
+    key: Key | None = None,
+) -> Float[Array, "B T D"]:
+    """The residual stream after the last norm: what logits and heads are made of."""
+    variables = {"params": params}
+    return module.apply(variables, tokens, None, None, key, method="read")[0]
+
+
+def of_targets(
+    module: Transformer,
+    params: Params,
+    x: Float[Array, "B T D"],
+    targets: Int[Array, "B T"],
+    chunk: int = CHUNK,
+) -> Float[Array, "B T"]:
+    """Log p of the token that comes after each place.
+
+    Args:
+      module: the transformer, whose unembedding is used.
+      params: its parameters.
+      x: what `stream` gives.
+      targets: the tokens that come.
+      chunk: tokens whose logits are held at once; at least one place of every row.
+    """
+    batch, places, width = x.shape
+    span = min(max(1, chunk // batch), places)
+    pieces = -(-places // span)
+    missing = pieces * span - places
+    x = jnp.pad(x, ((0, 0), (0, missing), (0, 0)))
+    targets = jnp.pad(targets, ((0, 0), (0, missing)))
+
+    def one(piece: Any) -> Array:
+        logits: Any = module.apply({"params": params}, piece[0], method="unembed")
+        return -surprise(logits, piece[1])[0]
+
+    cut = (
+        x.reshape(batch, pieces, span, width).swapaxes(0, 1),
+        targets.reshape(batch, pieces, span).swapaxes(0, 1),
+    )
+    each = jax.lax.map(jax.checkpoint(one, prevent_cse=False), cut)
+    return each.swapaxes(0, 1).reshape(batch, -1)[:, :places]

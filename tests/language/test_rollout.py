@@ -1,0 +1,245 @@
+"""Rollouts are data: with a cache or without, resumed or not, one update follows."""
+
+import dataclasses
+import functools
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import pytest
+from flax import linen as nn
+
+from nnguide import training
+from nnguide.config import InputError
+from nnguide.language import grpo, ppo
+from nnguide.language.generation import Generated, pad_prompts
+from nnguide.language.grpo import GrpoConfig
+from nnguide.language.log_probabilities import log_probabilities
+from nnguide.language.ppo import PpoConfig
+from nnguide.language.rollout import (
+    Answers,
+    Prompts,
+    _joined,
+    drawn_prompts,
+    make_writer,
+)
+from nnguide.language.scalar_head import read_head, with_head
+from nnguide.language.token_shares import token_shares
+from nnguide.parallel import ParallelConfig
+from nnguide.training import OptimizerConfig, Rounds, Task
+from nnguide.transformer.config import TransformerConfig
+from nnguide.transformer.model import Transformer, initial_params
+
+CONFIG = TransformerConfig(
+    vocabulary=9,
+    context=10,
+    layers=1,
+    embedding=16,
+    heads=2,
+    dropout=0.0,
+    initial_std=0.3,
+)
+MODULE = Transformer(CONFIG)
+STOP, LIKED = 0, 5
+PROMPTS = Prompts(*pad_prompts([[1, 2, 3], [4], [2, 2]], 10, 9))
+GROUPS = GrpoConfig(prompts=2, group=4, beta=0.1)
+SINGLE = PpoConfig(rows=8, beta=0.1)
+
+
+@pytest.fixture(scope="module")
+def params():
+    return jax.jit(lambda key: nn.unbox(initial_params(CONFIG, key)))(jax.random.key(0))
+
+
+def likes(answers: Answers, numbers):
+    """How many of an answer's tokens are the one that is liked."""
+    return ((answers.tokens[:, 1:] == LIKED) * answers.counts).sum(-1)
+
+
+def writer(cached=True):
+    return make_writer(CONFIG, 6, (STOP,), cached=cached)
+
+
+@functools.cache
+def rollout(algorithm, cached=True):
+    start = nn.unbox(initial_params(CONFIG, jax.random.key(0)))
+    common = (writer(cached), PROMPTS, likes, start)
+    if algorithm == "grpo":
+        return grpo.make_rollout(MODULE, GROUPS, *common)
+    return ppo.make_rollout(MODULE, SINGLE, *common)
+
+
+def functions(algorithm):
+    if algorithm == "grpo":
+        return grpo.functions(CONFIG, GROUPS)
+    return ppo.functions(CONFIG, SINGLE)
+
+
+def start_of(algorithm, params):
+    return params if algorithm == "grpo" else with_head(params, 16)
+
+
+def fit(algorithm, params, workdir=None, rounds=4, rate=3e-3, cached=True):
+    config = training.Config(
+        steps=rounds * 4,
+        log_every=4,
+        save_every=4,
+        steps_per_call=2,
+        progress=False,
+        parallel=ParallelConfig(devices=1),
+    )
+    return training.fit_alternating(
+        Task(*functions(algorithm)),
+        training.make_optimizer(OptimizerConfig("adamw", rate), 16),
+        rollout(algorithm, cached),
+        Rounds(rows=8, batch_size=4, epochs=2),
+        config,
+        start=start_of(algorithm, params),
+        workdir=workdir,
+    )
+
+
+def test_an_answer_stands_behind_its_prompt():
+    new = jnp.asarray([[7, 8, 0, 0], [6, 7, 8, 5], [0, 0, 0, 0]])
+    generated = Generated(new, jnp.asarray([3, 4, 1]), None)
+    tokens, counts, ended = _joined(PROMPTS, generated, (STOP,))
+    assert tokens.tolist() == [
+        [1, 2, 3, 7, 8, 0, 0, 0],
+        [4, 6, 7, 8, 5, 0, 0, 0],
+        [2, 2, 0, 0, 0, 0, 0, 0],
+    ]
+    assert counts.tolist() == [
+        [0, 0, 1, 1, 1, 0, 0],
+        [1, 1, 1, 1, 0, 0, 0],
+        [0, 1, 0, 0, 0, 0, 0],
+    ]
+    assert ended.tolist() == [True, False, True]
+
+
+def test_prompts_come_in_groups_and_none_twice_before_all_came(key):
+    asked, numbers = drawn_prompts(PROMPTS, 4, 2, key)
+    groups = np.asarray(numbers).reshape(4, 2)
+    assert (groups[:, 0] == groups[:, 1]).all()
+    assert sorted(groups[:3, 0]) == [0, 1, 2]
+    assert np.array_equal(asked.tokens, PROMPTS.tokens[np.asarray(numbers)])
+
+
+SLOW_PPO = pytest.mark.parametrize(
+    "algorithm", ["grpo", pytest.param("ppo", marks=pytest.mark.slow)]
+)
+
+
+@pytest.mark.smoke
+@SLOW_PPO
+def test_a_rollout_with_a_cache_is_one_without(params, key, algorithm):
+    own = start_of(algorithm, params)
+    one, other = (rollout(algorithm, cached)(own, 0, key) for cached in (True, False))
+    for name in one:
+        np.testing.assert_array_equal(one[name], other[name], err_msg=name)
+    assert set(np.asarray(one["length"])) != {6.0}  # some stopped
+    # The log-probabilities are those that the loss will compute: the ratio starts at 1.
+    again = jax.jit(lambda p, t: log_probabilities(MODULE, p, t))(params, one["tokens"])
+    np.testing.assert_allclose(one["old"], again, atol=1e-6)
+
+
+@pytest.mark.parametrize("normalization", ["token", "sequence", "group"])
+def test_grpo_by_its_closed_form(params, key, normalization):
+    config = dataclasses.replace(GROUPS, normalization=normalization)
+    rows = dict(rollout("grpo")(params, 0, key))
+    acted = rows["counts"] > 0
+    rows["counts"] = token_shares(acted.astype("float32"), normalization, 4)
+    shift = 0.3 * jax.random.normal(key, rows["old"].shape)
+    rows |= {"old": rows["old"] + shift, "reference": rows["old"] - shift}
+    batch = {**rows, "weight": jnp.ones(8), "example": jnp.arange(8)}
+    loss = jax.jit(grpo.functions(CONFIG, config).loss)
+    (total, weight), metrics = loss(params, batch, key)
+
+    new = np.asarray(log_probabilities(MODULE, params, rows["tokens"]), float)
+    old, reference = (np.asarray(rows[name], float) for name in ("old", "reference"))
+    worth = np.asarray(rows["reward"], float).reshape(2, 4)
+    spread = worth.std(-1, keepdims=True) + 1e-4
+    advantage = ((worth - worth.mean(-1, keepdims=True)) / spread).reshape(8, 1)
+    ratio, apart = np.exp(new - old), reference - new
+    each = np.minimum(ratio * advantage, np.clip(ratio, 0.8, 1.2) * advantage)
+    each = -each + 0.1 * (np.exp(apart) - apart - 1)
+    acted = np.asarray(acted)
+    means = {
+        "token": each[acted].mean(),
+        "sequence": np.mean([e[a].mean() for e, a in zip(each, acted, strict=True)]),
+        "group": np.mean([each[r][acted[r]].mean() for r in (slice(4), slice(4, 8))]),
+    }
+    assert float(total / weight) == pytest.approx(means[normalization], abs=1e-6)
+    kl = ((old - reference) * acted).sum(-1).mean()
+    assert float(metrics["kl"][0] / 8) == pytest.approx(kl, abs=1e-5)
+
+
+def test_ppo_by_its_closed_form(params, key):
+    own = with_head(params, 16)
+    own["head"]["kernel"] = 0.1 * jax.random.normal(key, (16, 1))
+    rows = dict(rollout("ppo")(own, 0, key))
+    rows |= {"old": rows["old"] + 0.3 * jax.random.normal(key, rows["old"].shape)}
+    rows |= {"values": rows["values"] - 0.5}  # so that the critic's clip is felt
+    batch = {**rows, "weight": jnp.ones(8), "example": jnp.arange(8)}
+    (total, weight), _ = jax.jit(ppo.functions(CONFIG, SINGLE).loss)(own, batch, key)
+
+    found = {name: np.asarray(leaf, float) for name, leaf in rows.items()}
+    acted = found["counts"] > 0
+    tokens = rows["tokens"]
+    ratio = np.exp(np.asarray(log_probabilities(MODULE, params, tokens)) - found["old"])
+    advantage = found["advantages"]
+    better = np.minimum(ratio * advantage, np.clip(ratio, 0.8, 1.2) * advantage)
+    x = MODULE.apply({"params": params}, tokens[:, :-1], method="read")[0]
+    values, returns = np.asarray(read_head(own, x), float), found["returns"]
+    near = found["values"] + np.clip(values - found["values"], -0.2, 0.2)
+    errors = 0.5 * np.maximum((values - returns) ** 2, (near - returns) ** 2)
+    expected = (-better + 0.5 * errors)[acted]
+    assert float(weight) == acted.sum()
+    assert float(total / weight) == pytest.approx(expected.mean(), abs=1e-6)
+    assert abs(advantage[acted].mean()) < 1e-6
+    assert advantage[acted].var() == pytest.approx(1, abs=1e-4)
+
+
+@SLOW_PPO
+def test_a_stopped_and_resumed_run_ends_bit_equal(params, tmp_path, algorithm):
+    straight = fit(algorithm, params, tmp_path / "straight", rounds=2)
+    fit(algorithm, params, tmp_path / "resumed", rounds=1)
+    resumed = fit(algorithm, params, tmp_path / "resumed", rounds=2)
+    jax.tree.map(
+        np.testing.assert_array_equal, straight.state.params, resumed.state.params
+    )
+    files = [tmp_path / name / "metrics.jsonl" for name in ("straight", "resumed")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
+@pytest.mark.slow
+def test_updates_from_rollouts_without_a_cache_are_the_same(params):
+    one, other = (fit("grpo", params, rounds=1, cached=c) for c in (True, False))
+    assert one.history == other.history
+    jax.tree.map(np.testing.assert_array_equal, one.state.params, other.state.params)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("algorithm", ["grpo", "ppo"])
+def test_in_forty_rounds_most_of_what_is_said_is_liked(params, algorithm):
+    history = fit(algorithm, params, rounds=40, rate=1e-2).history
+    assert history[-1]["reward"] > history[0]["reward"] + 2
+
+
+def test_answers_must_fit_the_context(params, key):
+    write = make_writer(CONFIG, 7, (STOP,))
+    with pytest.raises(InputError, match=r"new_tokens=7: with prompts of 4 .* 10;"):
+        write(params, PROMPTS, key)
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (lambda: GrpoConfig(group=1), r"--grpo\.group=1: give 2 or more"),
+        (lambda: GrpoConfig(clip=1.0), r"--grpo\.clip=1\.0"),
+        (lambda: PpoConfig(normalization="group"), r"--ppo\.normalization=group"),
+        (lambda: PpoConfig(trace=1.5), r"--ppo\.trace=1\.5"),
+    ],
+)
+def test_bad_settings_are_refused(make, message):
+    with pytest.raises(InputError, match=message):
+        make()
