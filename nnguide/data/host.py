@@ -9,6 +9,7 @@ import sys
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
+from nnguide.config import InputError
 from nnguide.data.batches import RowStream
 
 Loader = Literal["resident", "grain"]  # gather on the device, or here
@@ -27,7 +28,8 @@ def through_grain(
 
     Returns:
       first step -> iterator of batches, the same ones in the same order that
-      `map(gather, stream(first_step))` yields.
+      `map(gather, stream(first_step))` yields. Where a batch cannot be gathered, `next`
+      raises InputError with the step and the reason.
     """
 
     def batches(first_step: int = 0) -> Iterator[Any]:
@@ -50,7 +52,15 @@ class _BatchSource:
         return sys.maxsize if self._stream.length is None else self._stream.length
 
     def __getitem__(self, index: int) -> Any:
-        return self._gather(self._stream.at(index))
+        rows = self._stream.at(index)
+        try:
+            return self._gather(rows)
+        except Exception as error:  # in a thread of Grain's, which ends with it
+            reason = f"{type(error).__name__}: {error}".splitlines()[0]
+            raise InputError(
+                f"the data of step {index} cannot be read ({reason}); mend them and "
+                "give the same command again, which goes on from here."
+            ) from error
 
     def __repr__(self) -> str:  # Grain compares it when it restores an iterator
         return f"_BatchSource({len(self)} batches)"

@@ -13,6 +13,7 @@ from typing import Any
 import jax
 import jax.numpy as jnp
 from flax import linen as nn
+from flax.linen.spmd import with_logical_constraint
 from jax import lax
 from jaxtyping import Float
 
@@ -53,12 +54,21 @@ class GroupNorm(nn.Module):
             more, shift = jnp.split(scale_shift.astype(jnp.float32), 2, axis=-1)
             factor, summand = factor * (1 + more), summand * (1 + more) + shift
         z = maps * _spread(factor, maps) + _spread(summand, maps)
-        return jax.nn.silu(z) if self.activate else z
+        return on_the_stream(jax.nn.silu(z) if self.activate else z)
 
     def _vector(self, name: str, initial: Any, channels: int) -> Any:
         boxed = nn.with_logical_partitioning(initial, ("embedding",))
         vector: Any = self.param(name, boxed, (channels,), jnp.float32)
         return vector[None]
+
+
+def on_the_stream(maps: Float[Array, "B height width C"]) -> Any:
+    """Maps, and their gradients, split over devices by images, never by channels.
+
+    Left to itself XLA takes a kernel's axis for the maps; on a mesh of data, fsdp and
+    tensor its gradients are then wrong (jaxlib 0.10.2, CPU).
+    """
+    return with_logical_constraint(maps, ("batch", "height", "width", "embedding"))
 
 
 def groups_of(channels: int) -> int:

@@ -9,7 +9,7 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from nnguide.array_types import Array
-from nnguide.diffusion.group_norm import GroupNorm
+from nnguide.diffusion.group_norm import GroupNorm, on_the_stream
 from nnguide.transformer.attention import Attention
 from nnguide.transformer.config import Execution, TransformerConfig
 from nnguide.transformer.dense import Dense, activation_dtype
@@ -50,7 +50,7 @@ class ResidualBlock(nn.Module):
         z = convolution("convolution_2", self.features, self.dtype, silent=True)(z)
         if maps.shape[-1] != self.features:
             maps = self._dense("beside", self.features, maps)
-        return maps + z
+        return on_the_stream(maps + z)
 
     def _dense(self, name: str, features: int, x: Array) -> Array:
         """A product with a vector, or with each place's: a convolution of 1 x 1."""

@@ -3,6 +3,8 @@
 # with SLURM_CONF set, and stops what it started. Needs Debian's slurm-wlm and munge.
 #
 #   tests/cluster/slurm.sh FOLDER COMMAND...
+#
+# The command `cat` keeps it until standard input ends, as it does with who started it.
 set -euo pipefail
 
 folder=$(realpath -m "$1")
@@ -23,11 +25,23 @@ node=$(hostname -s)
 cpus=$(nproc)
 
 stop() {
+  scancel --full --user="$(id -un)" 2>/dev/null || true
+  for _ in $(seq 30); do # a job that outlives its slurmd would go on
+    [ -z "$(squeue -h 2>/dev/null)" ] && break
+    sleep 1
+  done
   for daemon in slurmd slurmctld munged; do
     pid_file=$folder/$daemon.pid
-    [ -s "$pid_file" ] && kill "$(cat "$pid_file")" 2>/dev/null || true
+    [ -s "$pid_file" ] || continue
+    pid=$(cat "$pid_file")
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 20); do
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.5
+    done
   done
 }
+export SLURM_CONF=$folder/slurm.conf # from here on: no other cluster may be meant
 trap stop EXIT
 
 dd if=/dev/urandom of="$folder/munge/key" bs=1024 count=1 status=none
@@ -41,7 +55,7 @@ ClusterName=nnguide
 SlurmctldHost=$node(127.0.0.1)
 SlurmUser=root
 AuthType=auth/munge
-AuthInfo=socket=$folder/munge/socket
+AuthInfo=socket=$folder/munge/socket,cred_expire=5
 CredType=cred/munge
 SlurmctldPort=$(free_port)
 SlurmdPort=$(free_port)
@@ -62,7 +76,6 @@ KillWait=5
 NodeName=$node NodeAddr=127.0.0.1 CPUs=$cpus State=UNKNOWN
 PartitionName=test Nodes=$node Default=YES MaxTime=INFINITE State=UP
 CONF
-export SLURM_CONF=$folder/slurm.conf
 slurmctld -c
 slurmd -c
 for _ in $(seq 30); do

@@ -1,126 +1,82 @@
 """Every layout of eight devices is the same computation as one device."""
 
-import itertools
-from typing import Any
+import functools
 
 import flax.linen as nn
 import jax
 import jax.numpy as jnp
+import layouts
 import numpy as np
 import pytest
 import toy
+from jax.sharding import Mesh
 from jax.sharding import PartitionSpec as P
 
-from nnguide import training
 from nnguide.config import InputError
-from nnguide.data.batches import Batches, shuffled
-from nnguide.data.text import text_batches
-from nnguide.language import next_token
-from nnguide.network import classify
-from nnguide.network.mlp import Mlp, MlpConfig
-from nnguide.parallel import ParallelConfig, make_mesh, state_shardings
-from nnguide.parallel.mesh import mesh_shape
-from nnguide.transformer.config import Execution, TransformerConfig
-
-MESHES = (
-    "data:2,fsdp:2,tensor:2",
-    *(
-        pytest.param(mesh, marks=pytest.mark.slow)
-        for mesh in (
-            "data:8",
-            "fsdp:8",
-            "tensor:8",
-            "data:4,fsdp:2",
-            "data:2,tensor:4",
-            "fsdp:4,tensor:2",
-        )
-    ),
+from nnguide.parallel import (
+    ParallelConfig,
+    compile_step,
+    make_mesh,
+    place,
+    state_shardings,
 )
-GPT = TransformerConfig(
-    vocabulary=16, context=8, layers=2, embedding=16, heads=8, dropout=0.0,
-    biases=False,  # a key's bias has gradient 0 but for rounding, which Adam blows up
-)  # fmt: skip
-TEXT = np.random.default_rng(0).integers(0, 16, 500).astype(np.uint16)
+from nnguide.parallel.mesh import AXES, mesh_shape
 
-
-def fit(task, batches, parallel, **changes):
-    optimizer = training.OptimizerConfig("adamw", 1e-2, weight_decay=0.1, clip=1.0)
-    config = training.Config(
-        **{"steps": 5, "log_every": 1, "progress": False, **changes}, parallel=parallel
-    )
-    return training.fit(
-        task,
-        training.make_optimizer(optimizer, config.steps),
-        batches,
-        config,
-        evaluation={"same": _ended(batches)},
-    )
-
-
-def _ended(batches):
-    return batches._replace(stream=lambda first: itertools.islice(batches.stream(0), 2))
-
-
-def gpt(parallel, layers: Any = "auto", remat: Any = "none", **changes):
-    execution = Execution(layers=layers, remat=remat)
-    task = training.Task(*next_token.functions(GPT, execution))
-    return fit(task, text_batches(TEXT, 16, GPT.context, seed=0), parallel, **changes)
-
-
-def mlp(parallel, **changes):
-    task = training.Task(
-        *classify.functions(Mlp(MlpConfig((16, 24, 8))), "squared_error", (4, 4))
-    )
-    images = np.random.default_rng(1).integers(0, 256, (64, 4, 4)).astype(np.uint8)
-    labels = np.arange(64, dtype=np.int32) % 8
-
-    def assemble(arrays, rows, key):
-        return {"image": arrays[0][rows] / 255.0, "label": arrays[1][rows]}
-
-    batches = Batches(shuffled(64, 16, 0), assemble, (images, labels))
-    return fit(task, batches, parallel, **changes)
+ALL = "data:2,fsdp:2,tensor:2"
 
 
 @pytest.fixture(scope="module")
 def one():
+    """Model -> its fit on one device."""
     alone = ParallelConfig(devices=1)
-    return {model: model(alone) for model in (gpt, mlp)}
+    return functools.cache(lambda model: layouts.MODELS[model](alone))
 
 
 def same(one, other):
     assert toy.gap(one.state.params, other.state.params) < 1e-5
-    for row, its in zip(one.history, other.history, strict=True):
-        assert row == pytest.approx(its, rel=1e-5, abs=1e-6)
+    assert layouts.loss_gap(one, other) < 1e-5
 
 
-@pytest.mark.parametrize("mesh", MESHES)
-@pytest.mark.parametrize("model", [gpt, mlp])
-def test_every_mesh_is_one_device(one, model, mesh):
-    same(one[model], model(ParallelConfig(mesh=mesh)))
-
-
-@pytest.mark.slow
 @pytest.mark.parametrize(
-    "changes",
+    ("model", "way"),
     [
-        {"accumulation": 2},
-        {"layers": "scan", "remat": "everything"},
-        {"layers": "loop", "steps_per_call": 5, "log_every": 5},
+        pytest.param(
+            model,
+            way,
+            marks=[pytest.mark.slow] if model == "U-Net" or way != ALL else [],
+        )
+        for model, run in layouts.MODELS.items()
+        for way in layouts.ways(run)
     ],
 )
-def test_other_ways_to_compute_it_are_one_device_too(one, changes):
-    split = gpt(ParallelConfig(mesh="data:2,fsdp:2,tensor:2"), **changes)
-    assert toy.gap(one[gpt].state.params, split.state.params) < 1e-5
+def test_every_layout_is_one_device(one, model, way):
+    same(one(model), layouts.ways(layouts.MODELS[model])[way]())
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("mode", ["shard_map", "pmap"])
-def test_shard_map_and_pmap_are_jit(one, mode):
-    same(one[gpt], gpt(ParallelConfig(mode)))
+def test_a_u_nets_gradient_is_the_same_on_all_axes():
+    """The short form of the above: no loop, no optimizer."""
+    task, batch = layouts.unet_task(), layouts.images_of(16)
+    params = nn.unbox(task.init(jax.random.key(0)))
+    mesh = make_mesh(ParallelConfig(mesh=ALL))
+    layout = state_shardings(lambda: task.init(jax.random.key(0)), params, mesh, "jit")
+
+    def step(params, batch, key, axis):
+        del axis
+        loss = jax.value_and_grad(lambda *given: task.loss(*given)[0][0])
+        return loss(params, batch, key)[::-1]
+
+    key = jax.random.key(1)
+    run = compile_step(step, mesh, "jit", layout=layout)
+    plain, loss = jax.jit(step, static_argnums=3)(params, batch, key, None)
+    split, its = run(jax.device_put(params, layout), batch, place(key, mesh))
+    assert float(its) == pytest.approx(float(loss), rel=1e-6)
+    assert toy.gap(plain, split) < 1e-5 * max(
+        abs(g).max() for g in jax.tree.leaves(plain)
+    )
 
 
 def test_parameters_moments_and_average_are_born_split():
-    fit = gpt(ParallelConfig(mesh="data:2,fsdp:2,tensor:2"))
+    fit = layouts.gpt(ParallelConfig(mesh=ALL))
     up = fit.state.params["blocks"]["mlp"]["up_projection"]["kernel"]
     assert up.sharding.spec == P(None, "fsdp", "tensor")
     assert up.addressable_data(0).shape == (2, 8, 32)
@@ -130,7 +86,7 @@ def test_parameters_moments_and_average_are_born_split():
     }
     ends = "['blocks']['mlp']['up_projection']['kernel']"
     mirrors = [spec for path, spec in path_to_spec.items() if path.endswith(ends)]
-    assert len(mirrors) == 2  # both of Adam's moments
+    assert len(mirrors) == 3  # both of Adam's moments, the running average
     assert set(mirrors) == {P(None, "fsdp", "tensor")}
 
 
@@ -150,7 +106,7 @@ def test_an_axis_that_does_not_divide_stays_whole():
 @pytest.mark.parametrize("mode", ["shard_map", "pmap"])
 def test_modes_that_keep_the_state_whole_refuse_to_split_it(mode):
     with pytest.raises(InputError, match=f"fsdp:2: --parallel.mode={mode} keeps"):
-        mlp(ParallelConfig(mode, mesh="data:4,fsdp:2"))
+        layouts.mlp(ParallelConfig(mode, mesh="data:4,fsdp:2"))
 
 
 @pytest.mark.parametrize(
@@ -182,7 +138,22 @@ def test_a_mesh_that_does_not_fit_is_refused(mesh, says):
         mesh_shape(ParallelConfig(mesh=mesh).mesh, 8)
 
 
-def test_checkpoints_move_between_meshes_exactly(tmp_path):
+def test_checkpoints_of_eight_devices_restore_on_one_on_four_and_back(tmp_path):
+    """To the last bit; a finished run trains nothing."""
+    held = [layouts.mlp(ParallelConfig(mesh=ALL), workdir=tmp_path, steps=5).state]
+    held += [layouts.mlp(ParallelConfig(devices=1), workdir=tmp_path, steps=5).state]
+    four = Mesh(np.asarray(jax.devices()[:4]).reshape(1, 2, 2), AXES)
+    moved = layouts.mlp(ParallelConfig(), workdir=tmp_path, steps=5, mesh=four).state
+    weight = moved.params["layer_1"]["weight"]
+    assert weight.sharding.spec == P("tensor", "fsdp")
+    held += [moved, layouts.mlp(ParallelConfig(), workdir=tmp_path, steps=5).state]
+    for state in held:
+        assert int(state.step) == 5
+        kept = [(each.params, each.opt_state) for each in (held[0], state)]
+        assert toy.gap(*kept) == 0
+
+
+def test_a_run_goes_on_from_eight_devices_on_one_and_on_another_mesh(tmp_path):
     straight = toy.fit(tmp_path / "straight")
     folder = tmp_path / "moved"
     toy.fit(folder, steps=10, parallel=ParallelConfig())
