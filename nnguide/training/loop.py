@@ -9,12 +9,11 @@ rows after the restored step are dropped, so the file ends bit-equal to an undis
 run's.
 """
 
-import dataclasses
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import numpy as np
@@ -23,101 +22,23 @@ from absl import logging
 from jax.sharding import Mesh
 
 from nnguide.array_types import Params
-from nnguide.config import InputError, run_only
 from nnguide.parallel import (
-    ParallelConfig,
     compile_step,
     make_mesh,
     place,
     writes,
 )
 from nnguide.training.checkpoint import Checkpoints, Retention
+from nnguide.training.config import Config, due
 from nnguide.training.evaluation import evaluator
 from nnguide.training.interruption import Interruption
-from nnguide.training.metrics import Recorder, Row, means
-from nnguide.training.optimizer import averaged
-from nnguide.training.profile import Profile, profiled_steps
+from nnguide.training.metrics import Recorder, Row
+from nnguide.training.profile import Profile
 from nnguide.training.rollback import Rollbacks
+from nnguide.training.rows import NonFiniteLoss, Waiting, due_metrics, record, save
 from nnguide.training.start import Start
-from nnguide.training.step import State, all_finite, make_step
+from nnguide.training.step import State, make_step
 from nnguide.training.task import Batches, Task
-
-
-class NonFiniteLoss(InputError):
-    """A loss, metric or parameter became NaN or infinite; names the last good step.
-
-    Attributes:
-      step: where it was found.
-    """
-
-    def __init__(self, message: str, step: int) -> None:
-        super().__init__(message)
-        self.step = step
-
-
-@dataclasses.dataclass(frozen=True)
-class Config:
-    """How long to train, and what happens on the way.
-
-    Attributes:
-      steps: steps of the optimizer in the whole run.
-      seed: of the initial parameters and of all noise.
-      accumulation: microbatches a step, whose gradients are summed.
-      steps_per_call: steps compiled into one call, over which a row's metrics are
-        averaged; divides the intervals below. Keep 1 for convolutions on CPU, whose
-        gradients are 30 times slower inside a scan.
-      log_every: steps between two rows of metrics.
-      evaluate_every: steps between evaluations; 0 evaluates at the end alone.
-      save_every: steps between checkpoints; 0 saves at the end alone.
-      keep_latest: how many of the newest checkpoints stay.
-      keep_steps: step numbers whose checkpoints always stay.
-      best: metric whose best checkpoint stays too, for instance test/accuracy.
-      best_mode: whether the best is the highest or the lowest.
-      profile: START:STOP writes a trace of these steps to the workdir.
-      on_nan: what to do where a loss or gradient is not finite: stop; skip the update
-        and go on; roll back to the last checkpoint and pass over the batches since.
-      progress: draw a progress bar.
-      parallel: how a step is spread over devices.
-    """
-
-    steps: int = 1000
-    seed: int = 0
-    accumulation: int = 1
-    steps_per_call: int = 1
-    log_every: int = 100
-    evaluate_every: int = 0
-    save_every: int = 0
-    keep_latest: int = run_only(2)
-    keep_steps: tuple[int, ...] = run_only(())
-    best: str = run_only("")
-    best_mode: Literal["max", "min"] = run_only("max")
-    profile: str = run_only("")
-    on_nan: Literal["stop", "skip", "rollback"] = "stop"
-    progress: bool = run_only(True)
-    parallel: ParallelConfig = run_only(ParallelConfig(), "alone")
-
-    def __post_init__(self) -> None:
-        for name in ("steps", "accumulation", "steps_per_call", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"train.{name}={getattr(self, name)}: give 1 or more.")
-        for name in ("steps", "log_every", "evaluate_every", "save_every"):
-            if getattr(self, name) % self.steps_per_call:
-                raise InputError(
-                    f"train.{name}={getattr(self, name)}: must be a multiple of "
-                    f"train.steps_per_call={self.steps_per_call}."
-                )
-        if self.save_every % self.log_every:
-            raise InputError(
-                f"train.save_every={self.save_every}: must be a multiple of "
-                f"train.log_every={self.log_every}, so that each save has its row."
-            )
-        for step in self.keep_steps:
-            if not (0 < step <= self.steps and _due(step, self.save_every, self.steps)):
-                raise InputError(
-                    f"train.keep_steps={step}: no checkpoint is saved at that step; "
-                    f"name multiples of train.save_every={self.save_every}."
-                )
-        profiled_steps(self.profile)
 
 
 class Fit(NamedTuple):
@@ -312,40 +233,23 @@ def _train(
                 profile.at(step, state)
                 state, metrics = program.step(state, rows(step, state), program.shared)
                 if waiting:  # fetched one call late, while the devices compute the next
-                    _record(recorder, checkpoints, waiting)
+                    record(recorder, checkpoints, waiting)
                 done = step + config.steps_per_call
-                waiting = _due_metrics(done, state, metrics, program.evaluators, config)
+                waiting = due_metrics(done, state, metrics, program.evaluators, config)
                 recorder.advance(done)
                 stop = checkpoints is not None and interruption.asked(done)
                 stop = stop and done % stop_every == 0
-                if checkpoints and (
-                    stop or _due(done, config.save_every, config.steps)
-                ):
-                    _save(recorder, checkpoints, waiting, done, state)
+                if checkpoints and (stop or due(done, config.save_every, config.steps)):
+                    save(recorder, checkpoints, waiting, done, state)
                     waiting = None
                 if stop and done < config.steps:
                     _end(done, checkpoints)
         if waiting:
-            _record(recorder, checkpoints, waiting)
+            record(recorder, checkpoints, waiting)
         profile.at(config.steps, state)
     finally:
         recorder.close()
     return Fit(state, recorder.history)
-
-
-def _save(
-    recorder: Recorder,
-    checkpoints: Checkpoints,
-    waiting: "Waiting | None",
-    step: int,
-    state: State,
-) -> None:
-    """Metrics first, then the state; nothing that is not finite."""
-    row = _record(recorder, checkpoints, waiting) if waiting else None
-    recorder.sync()
-    if not all_finite(state.params):
-        raise _not_finite("a parameter is not finite", step, checkpoints)
-    checkpoints.save(step, state, row)
 
 
 def _end(step: int, checkpoints: Checkpoints | None) -> None:
@@ -359,13 +263,6 @@ def _end(step: int, checkpoints: Checkpoints | None) -> None:
     sys.exit(0)
 
 
-class Waiting(NamedTuple):
-    """Metrics of a step that are still on the devices: prefix -> metrics."""
-
-    step: int
-    metrics: dict[str, Any]
-
-
 def _stacked(stream: Iterator[Any], count: int) -> Iterator[Any]:
     """Rows of `count` steps stacked to (count, B, ...); as they are where it is 1."""
     if count == 1:
@@ -375,53 +272,4 @@ def _stacked(stream: Iterator[Any], count: int) -> Iterator[Any]:
             lambda *leaves: np.stack(leaves), first, *islice(stream, count - 1)
         )
         for first in stream
-    )
-
-
-def _due(done: int, every: int, steps: int) -> bool:
-    return done == steps or (every > 0 and done % every == 0)
-
-
-def _due_metrics(
-    done: int,
-    state: State,
-    metrics: Any,
-    evaluators: Mapping[str, Callable[[Any], Any]],
-    config: Config,
-) -> Waiting | None:
-    row = {}
-    if _due(done, config.log_every, config.steps):
-        row[""] = metrics
-    if _due(done, config.evaluate_every, config.steps):
-        params = averaged(state.opt_state, state.params)
-        for name, evaluate in evaluators.items():
-            row[name + "/"] = evaluate(params)
-    return Waiting(done, row) if row else None
-
-
-def _record(
-    recorder: Recorder, checkpoints: Checkpoints | None, waiting: Waiting
-) -> Row:
-    """Fetches a row and writes it, but stops at a loss that is not finite."""
-    row: Row = {"step": waiting.step}
-    for prefix, metrics in waiting.metrics.items():
-        row.update(means(metrics, prefix))
-    for name, value in row.items():
-        each = np.atleast_1d(value)
-        if not np.isfinite(each).all():
-            which = np.flatnonzero(~np.isfinite(each))
-            networks = f" in networks {which.tolist()}" if len(each) > 1 else ""
-            what = f"the {name} is {each[which[0]]}{networks}"
-            raise _not_finite(what, waiting.step, checkpoints)
-    recorder.write(row)
-    return row
-
-
-def _not_finite(what: str, step: int, checkpoints: Checkpoints | None) -> NonFiniteLoss:
-    good = checkpoints.last_good if checkpoints else None
-    return NonFiniteLoss(
-        f"{what} at step {step}; last good checkpoint: "
-        f"{'none' if good is None else f'step {good}'}. Lower --optimizer.rate, set "
-        "--optimizer.clip, or choose --train.on_nan=skip or rollback.",
-        step,
     )
