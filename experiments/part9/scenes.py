@@ -1,9 +1,9 @@
 """Pictures from captions: "a tree in a desert", with guidance and without.
 
-A transformer of patches learns to denoise scenes and is told their captions, most of
-them incomplete, by CLIP's text tower. Then it draws "a tree in a desert", following
-the caption ever further; a decoder that knows every scene there is tells whether there
-is a tree, and CLIP is asked too.
+A U-Net learns to denoise scenes and is told their captions, most of them incomplete,
+by CLIP's text tower. Then it draws "a tree in a desert", following the caption ever
+further; a decoder that knows every scene there is tells whether there is a tree, and
+CLIP is asked too.
 
 Source: 3Blue1Brown / Welch Labs, "But how do AI images and videos actually work?" (the
 tree that is missing without guidance: "a shadow in a desert"); Ho and Salimans, arXiv
@@ -185,26 +185,26 @@ _CLAIMS: tuple[tuple[str, str, Band, Band, str, str], ...] = (
     (
         "tree_unguided",
         "told the caption but not guided, the model often leaves the tree out",
-        (0, 0.9), (0, 1),
+        (0, 0.9), (0.1, 0.7),
         _GUIDE + ": a shadow and no tree", "share of pictures with a tree at alpha 0",
     ),
     (
         "tree_guided",
-        "guidance brings the tree into the picture",
-        (0.95, 1), (0.9, 1),
+        "guidance brings the tree into most pictures",
+        (0.5, 1), (0.5, 1),
         _GUIDE, "share of pictures with a tree at alpha 3",
     ),
     (
         "tree_gain",
         "there are more trees with guidance than without",
-        (0.02, 1), (0, 1),
+        (0.02, 1), (0.1, 0.6),
         "exact scores of the spiral: 0.58 to 0.94 from alpha 0 to 3",
         "gain of the share from alpha 0 to 3",
     ),
     (
         "clip_agrees",
         "CLIP sees the same trees as a decoder that knows every scene",
-        (0.9, 1), (0.9, 1),
+        (0.8, 1), (0.7, 1),
         "two ways to measure", "share of pictures",
     ),
     (

@@ -14,8 +14,8 @@ from nnguide.data.scene_captions import caption
 from nnguide.data.scene_decoder import Decoded
 from nnguide.data.scene_shapes import ABSENT, ATTRIBUTES
 from nnguide.diffusion.guidance import GuidanceConfig
-from nnguide.diffusion.patch_transformer import PatchTransformerConfig
 from nnguide.diffusion.samplers import SamplerConfig
+from nnguide.diffusion.unet import UnetConfig
 from nnguide.parallel import ParallelConfig
 from nnguide.training import Config as TrainConfig
 from nnguide.training import OptimizerConfig
@@ -23,8 +23,8 @@ from nnguide.training import OptimizerConfig
 TOY = clip.Config(steps=24, batch=8, pairs=4)
 TOY_SCENES = scenes.Config(
     recipe=Recipe(
-        transformer=PatchTransformerConfig(
-            size=32, channels=3, patch=16, layers=1, embedding=16, heads=2
+        unet=UnetConfig(
+            size=32, channels=3, patch=8, width=8, attention=(), head_width=8
         ),
         optimizer=OptimizerConfig("adamw", 1e-3, average_decay=0.9),
         batch=4,
