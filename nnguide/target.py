@@ -32,8 +32,8 @@ def compiling_for(name: str) -> Iterator[None]:
         _elsewhere.reset(token)
 
 
-def compiler_options() -> dict[str, str] | None:
-    """Options for `jax.jit`; None where the compiler's own choices are best.
+def convolution_options() -> dict[str, str] | None:
+    """Options of `jax.jit` for networks of convolutions; None where its own are best.
 
     On CPUs XLA hands whole groups of operations to a library (YNNPACK) whose 3 x 3
     convolutions take 1.5 to 2 times as long as those of Eigen (jaxlib 0.10.2, two

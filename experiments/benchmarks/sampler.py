@@ -30,7 +30,7 @@ from nnguide.diffusion.denoising import denoiser
 from nnguide.diffusion.guidance import GuidanceConfig, guided
 from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.diffusion.unet import Unet
-from nnguide.target import compiler_options
+from nnguide.target import convolution_options
 
 BATCH, STEPS, ALPHA = 64, 50, 1.0
 
@@ -55,7 +55,7 @@ def _ours() -> Callable[[], None]:
     sigmas = samplers.sampling_sigmas(NOISE, sampler)
     labels = jnp.arange(BATCH, dtype=jnp.int32) % NOTHING
 
-    @functools.partial(jax.jit, compiler_options=compiler_options())
+    @functools.partial(jax.jit, compiler_options=convolution_options())
     def draw(params: Params, key: Key) -> Array:
         network = learning.network_of(module, params)
         denoise = guided(denoiser(network, TARGET), NOTHING, GuidanceConfig(ALPHA))

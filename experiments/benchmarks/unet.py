@@ -20,6 +20,7 @@ from nnguide.diffusion import learning
 from nnguide.diffusion.denoising import DenoisingConfig
 from nnguide.diffusion.noise import NoiseConfig
 from nnguide.diffusion.unet import Unet, UnetConfig
+from nnguide.target import convolution_options
 from nnguide.training.step import initial_state, make_step
 
 NETWORK = UnetConfig(blocks=2, classes=11)
@@ -72,7 +73,8 @@ def _ours(images: np.ndarray, labels: np.ndarray) -> Callable[[], None]:
         {"image": images, "label": labels},
     )
     mesh = parallel.make_mesh(parallel.ParallelConfig(devices=1))
-    run = parallel.compile_step(make_step(task, optimizer, batches), mesh, "jit")
+    step = make_step(task, optimizer, batches)
+    run = parallel.compile_step(step, mesh, "jit", options=convolution_options())
     shared = parallel.place((batches.arrays, {}), mesh)
     carried = parallel.place(initial_state(task, optimizer, jax.random.key(0)), mesh)
     rows = batches.stream(0)

@@ -124,6 +124,7 @@ def learn(config: Config, setting: Setting) -> Fit:
             log_every=every,
             evaluate_every=every,
             parallel=ParallelConfig(devices=1),
+            convolutions=True,
         ),
         evaluation={
             "test": scenes.evaluation(hidden_scenes(setting.seed), scenes.HELD_OUT)

@@ -23,7 +23,7 @@ from nnguide.diffusion.patch_transformer import PatchTransformer, PatchTransform
 from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.diffusion.unet import Unet, UnetConfig
 from nnguide.parallel import ParallelConfig
-from nnguide.target import compiler_options
+from nnguide.target import convolution_options
 from nnguide.training import OptimizerConfig
 
 NetworkName = Literal["unet", "transformer"]
@@ -68,6 +68,7 @@ class Recipe:
     batch: int = 32
     train: training.Config = training.Config(
         steps=2000,
+        convolutions=True,
         log_every=100,
         evaluate_every=500,
         save_every=500,
@@ -177,7 +178,7 @@ def draw(
     """
     run = jax.jit(
         _sampling(trained, sampler, guidance, keep_every),
-        compiler_options=compiler_options(),
+        compiler_options=convolution_options(),
     )
     size = min(AT_ONCE, len(labels))
     filled = np.resize(labels, -(-len(labels) // size) * size)  # calls of one shape

@@ -64,7 +64,7 @@ def train_judge(
         Task(*classify.functions(module, "cross_entropy", shape)),
         training.make_optimizer(ADAM, steps),
         _shifted(image_batches(train, BATCH, seed)),
-        training.Config(steps=steps, seed=seed, parallel=parallel),
+        training.Config(steps=steps, seed=seed, convolutions=True, parallel=parallel),
         evaluation={"test": image_evaluation(test, _AT_ONCE)},
         workdir=workdir / "judge",
     )

@@ -30,7 +30,7 @@ from nnguide.diffusion.noise import NoiseConfig
 from nnguide.diffusion.samplers import SamplerConfig
 from nnguide.diffusion.unet import Unet, UnetConfig
 from nnguide.parallel import ParallelConfig
-from nnguide.target import compiler_options
+from nnguide.target import convolution_options
 from nnguide.training import OptimizerConfig
 
 SHAPE = (SIZE, SIZE, 3)
@@ -68,6 +68,7 @@ class Recipe:
     batch: int = 32
     train: training.Config = training.Config(
         steps=2000,
+        convolutions=True,
         log_every=100,
         evaluate_every=500,
         save_every=500,
@@ -199,4 +200,4 @@ def _sampling(
         x = samplers.starting_noise(two[:, 0], SHAPE, sigmas[0])
         return samplers.sample(denoise, x, two[:, 1], sampler, sigmas, condition).x
 
-    return jax.jit(run, compiler_options=compiler_options())
+    return jax.jit(run, compiler_options=convolution_options())

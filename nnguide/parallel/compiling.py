@@ -19,7 +19,8 @@ from jax.sharding import PartitionSpec as P
 from nnguide.config import InputError
 from nnguide.parallel.layout import RULES, check_mode
 from nnguide.parallel.mesh import Mode
-from nnguide.target import compiler_options
+
+Options = dict[str, str] | None
 
 _ROWS = ("data", "fsdp")  # the mesh axes that split a batch
 
@@ -59,6 +60,7 @@ def compile_step(
     layout: Any = None,
     batch_axis: int = 0,
     returns_state: bool = True,
+    options: Options = None,
 ) -> Callable[[Any, Any, Any], tuple[Any, Any]]:
     """Compiles `step(state, rows, shared, axis) -> (state, report)` for a mesh.
 
@@ -72,6 +74,7 @@ def compile_step(
       batch_axis: where the rows' batch axis is: 1 where k steps are stacked before it.
       returns_state: whether a new state comes out, which then takes the old one's
         memory.
+      options: of the compiler; pmap takes none.
 
     Returns:
       `run(state, rows, shared)`; shared as `place` put it, rows in NumPy: the whole
@@ -91,9 +94,9 @@ def compile_step(
     donate = (0,) if returns_state else ()
     if mode == "jit":
         layout = NamedSharding(mesh, P()) if layout is None else layout
-        run = _by_jit(call, mesh, rows_spec, layout, donate)
+        run = _by_jit(call, mesh, rows_spec, layout, donate, options)
     elif mode == "shard_map":
-        run = _by_shard_map(call, mesh, rows_spec, donate)
+        run = _by_shard_map(call, mesh, rows_spec, donate, options)
     else:
         run = _by_pmap(call, mesh, batch_axis, donate)
 
@@ -127,13 +130,18 @@ def lower_step(
         with nn.logical_axis_rules(RULES["jit"]):
             return step(state, rows, shared, None)
 
-    jitted = _jitted(call, mesh, P(_ROWS), layout, (0,))
+    jitted = _jitted(call, mesh, P(_ROWS), layout, (0,), None)
     with jax.set_mesh(mesh):
         return jitted.lower(state, rows, shared)
 
 
 def _jitted(
-    call: Callable, mesh: Mesh, rows_spec: P, layout: Any, donate: tuple
+    call: Callable,
+    mesh: Mesh,
+    rows_spec: P,
+    layout: Any,
+    donate: tuple,
+    options: Options,
 ) -> Any:
     whole = NamedSharding(mesh, P())
     return jax.jit(
@@ -141,15 +149,20 @@ def _jitted(
         in_shardings=(layout, NamedSharding(mesh, rows_spec), whole),
         out_shardings=(layout if donate else whole, whole),
         donate_argnums=donate,
-        compiler_options=compiler_options(),
+        compiler_options=options,
     )
 
 
 def _by_jit(
-    call: Callable, mesh: Mesh, rows_spec: P, layout: Any, donate: tuple
+    call: Callable,
+    mesh: Mesh,
+    rows_spec: P,
+    layout: Any,
+    donate: tuple,
+    options: Options,
 ) -> Callable:
     by_rows = NamedSharding(mesh, rows_spec)
-    compiled = _jitted(call, mesh, rows_spec, layout, donate)
+    compiled = _jitted(call, mesh, rows_spec, layout, donate, options)
 
     def run(state: Any, rows: Any, shared: Any) -> tuple[Any, Any]:
         with jax.set_mesh(mesh):
@@ -158,7 +171,9 @@ def _by_jit(
     return run
 
 
-def _by_shard_map(call: Callable, mesh: Mesh, rows_spec: P, donate: tuple) -> Callable:
+def _by_shard_map(
+    call: Callable, mesh: Mesh, rows_spec: P, donate: tuple, options: Options
+) -> Callable:
     # check_vma=True would sum the gradients of replicated parameters by itself, and
     # the step's own sum would then count every device's share once more.
     mapped = jax.shard_map(
@@ -168,9 +183,7 @@ def _by_shard_map(call: Callable, mesh: Mesh, rows_spec: P, donate: tuple) -> Ca
         out_specs=P(),
         check_vma=False,
     )
-    compiled = jax.jit(
-        mapped, donate_argnums=donate, compiler_options=compiler_options()
-    )
+    compiled = jax.jit(mapped, donate_argnums=donate, compiler_options=options)
     by_rows = NamedSharding(mesh, rows_spec)
     return lambda state, rows, shared: compiled(
         state, _of_all_processes(rows, by_rows), shared

@@ -19,6 +19,8 @@ class Config:
       steps_per_call: steps compiled into one call, over which a row's metrics are
         averaged; divides the intervals below. Keep 1 for convolutions on CPU, whose
         gradients are 30 times slower inside a scan.
+      convolutions: whether most of a step are 3 x 3 convolutions, for which a CPU's
+        compiler has faster options than its own.
       log_every: steps between two rows of metrics.
       evaluate_every: steps between evaluations; 0 evaluates at the end alone.
       save_every: steps between checkpoints; 0 saves at the end alone.
@@ -37,6 +39,7 @@ class Config:
     seed: int = 0
     accumulation: int = 1
     steps_per_call: int = 1
+    convolutions: bool = run_only(False)
     log_every: int = 100
     evaluate_every: int = 0
     save_every: int = 0

@@ -28,6 +28,7 @@ from nnguide.parallel import (
     place,
     writes,
 )
+from nnguide.target import convolution_options
 from nnguide.training.checkpoint import Checkpoints, Retention
 from nnguide.training.config import Config, due
 from nnguide.training.evaluation import evaluator
@@ -150,6 +151,7 @@ def run_loop(
             config.parallel.mode,
             layout=begin.layout,
             batch_axis=int(config.steps_per_call > 1),
+            options=convolution_options() if config.convolutions else None,
         ),
         place((batches.arrays, frozen), mesh),
         {
