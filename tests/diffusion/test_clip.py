@@ -178,7 +178,7 @@ def steps():
     return step
 
 
-SHORT = (("jit", "softmax"), ("shard_map", "sigmoid"))  # each takes a compilation
+SHORT = (("jit", "softmax"),)  # each takes a compilation
 
 
 @pytest.mark.parametrize(

@@ -110,6 +110,7 @@ def measured(results):
     return {claim.id: claim.measured for claim in results.claims}
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_no_claim_of_a_toy_run_is_other_than_expected(toy):
     _, results = toy
     assert not [claim for claim in results.claims if claim.as_expected is False]
@@ -131,6 +132,7 @@ def test_no_claim_of_a_toy_run_is_other_than_expected(toy):
     assert len(measured(results)) == len(results.claims)  # no name twice
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_every_picture_is_there_with_its_numbers(toy):
     _, results = toy
     assert len(results.figures) == 11
@@ -140,6 +142,7 @@ def test_every_picture_is_there_with_its_numbers(toy):
         assert np.load((results.workdir / figure).with_suffix(".npz")).files
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_a_finished_run_trains_nothing_and_redraws(toy, tmp_path):
     config, results = toy
     workdir = tmp_path / "copy"
