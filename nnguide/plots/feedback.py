@@ -97,12 +97,13 @@ def frontier(
     for (name, (kl, worth)), colour in zip(paths.items(), series, strict=True):
         beside = (9, raised[name])
         label(axes, kl[-1], worth[-1], name, offset=beside, color=colour, size=LABEL)
-    best = max(paths, key=lambda name: paths[name][1][-1])
+    best = max(paths, key=lambda name: float(paths[name][1].max()))
     kl, worth = paths[best]
+    peak = int(worth.argmax())
     title(
         drawing,
-        f"{best} wins most of the judge: {worth[0]:.2f} before, {worth[-1]:.2f} after, "
-        f"{kl[-1]:.1f} nats from where it began",
+        f"{best} pleases the judge most, {worth[peak]:.2f} at {kl[peak]:.1f} nats; "
+        f"{worth[0]:.2f} before, {worth[-1]:.2f} at its end",
         "Each point is a look at the policy after an equal part of its training; "
         "answers to questions that no training saw.",
     )

@@ -13,7 +13,9 @@ def test_the_frontier_names_the_best_and_its_labels_lie_apart(check_readable):
     figure = feedback.frontier("light", {**paths, "GRPO": (KL / 2, worth + 0.2)})
     check_readable(figure)
     found = " ".join(figure.texts[0].get_text().split())
-    assert found.startswith("GRPO wins most of the judge: 0.70 before, 0.90 after, 1.5")
+    assert found.startswith(
+        "GRPO pleases the judge most, 0.90 at 1.5 nats; 0.70 before"
+    )
 
 
 def test_answers_stand_side_by_side(check_readable):
