@@ -84,6 +84,7 @@ def measured(results):
     return {claim.id: claim.measured for claim in results.claims}
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_no_claim_of_a_toy_run_is_other_than_expected(toy):
     assert not [claim for claim in toy.claims if claim.as_expected is False]
     exact = {claim.id for claim in toy.claims if claim.as_expected}
@@ -103,6 +104,7 @@ def test_no_claim_of_a_toy_run_is_other_than_expected(toy):
     assert len(measured(toy)) == len(toy.claims)  # no name twice
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_every_picture_is_there_with_its_numbers(toy):
     assert len(toy.figures) == 10
     for figure in toy.figures:
@@ -111,12 +113,14 @@ def test_every_picture_is_there_with_its_numbers(toy):
         assert np.load((toy.workdir / figure).with_suffix(".npz")).files
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_results_json_tells_the_same(toy):
     content = json.loads((toy.workdir / "results.json").read_text())
     assert {c["id"]: c["measured"] for c in content["claims"]} == measured(toy)
     assert all(claim["source"] for claim in content["claims"])
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_a_finished_run_trains_nothing_and_redraws(toy, tmp_path):
     workdir = tmp_path / "copy"
     shutil.copytree(toy.workdir, workdir)
@@ -151,6 +155,7 @@ def test_a_set_of_other_pixels_is_refused(monkeypatch):
         part2.run(TOY)
 
 
+@pytest.mark.slow  # the toy run compiles all studies
 def test_the_full_batch_takes_one_step_an_epoch(toy):
     steps = {
         folder.name: [
