@@ -15,11 +15,11 @@ import dataclasses
 
 from jaxtyping import Float, Int
 
-from nnguide.array_types import Array, Batch, Key, Metrics, Params
+from nnguide.array_types import Array, Batch, Metrics, Params
 from nnguide.config import InputError
 from nnguide.language.log_probabilities import CHUNK, log_probabilities
 from nnguide.language.next_token import Functions
-from nnguide.language.reward_model import agrees, bradley_terry
+from nnguide.language.reward_model import agrees, bradley_terry, from_sums
 from nnguide.transformer.config import Execution, TransformerConfig
 from nnguide.transformer.model import Transformer, initial_params
 
@@ -107,15 +107,4 @@ def functions(
         }
         return {name: ((weight * e).sum(), weight.sum()) for name, e in each.items()}
 
-    def loss(
-        params: Params, batch: Batch, key: Key
-    ) -> tuple[tuple[Array, Array], Metrics]:
-        del key  # nothing is random
-        found = sums(params, batch)
-        return found.pop("loss"), found
-
-    def evaluate(params: Params, batch: Batch, key: Key) -> Metrics:
-        del key
-        return sums(params, batch)
-
-    return Functions(lambda key: initial_params(config, key), loss, evaluate)
+    return from_sums(lambda key: initial_params(config, key), sums)

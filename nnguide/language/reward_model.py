@@ -10,6 +10,8 @@ answer first, and "weight" (B,).
 Sources: Bradley and Terry 1952; Ouyang et al., arXiv 2203.02155, section 3.5.
 """
 
+from collections.abc import Callable
+
 import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
@@ -80,6 +82,19 @@ def functions(
             "accuracy": ((weight * agrees(chosen, rejected)).sum(), weight.sum()),
         }
 
+    return from_sums(lambda key: initial_with_head(config, key), sums)
+
+
+def from_sums(
+    init: Callable[[Key], Params], sums: Callable[[Params, Batch], Metrics]
+) -> Functions:
+    """What is trained and judged by the same sums, of which one is the loss.
+
+    Args:
+      init: draws the parameters.
+      sums: name -> (sum, weight) over a batch of pairs; nothing in it is random.
+    """
+
     def loss(
         params: Params, batch: Batch, key: Key
     ) -> tuple[tuple[Array, Array], Metrics]:
@@ -91,7 +106,7 @@ def functions(
         del key
         return sums(params, batch)
 
-    return Functions(lambda key: initial_with_head(config, key), loss, evaluate)
+    return Functions(init, loss, evaluate)
 
 
 def agrees(chosen: Float[Array, "B"], rejected: Float[Array, "B"]) -> Float[Array, "B"]:
