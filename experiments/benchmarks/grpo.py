@@ -90,7 +90,9 @@ def _ours() -> _Ours:
 
     key = jax.random.key(0)
     answering = jax.jit(lambda params, key: rollout(params, 0, key))
-    learning = jax.jit(step, donate_argnums=0)
+    learning = jax.jit(
+        lambda state, rows, shared: step(state, rows, shared, None), donate_argnums=0
+    )
     peak = max(
         _bytes(answering.lower(state.params, key)),
         _bytes(learning.lower(state, kept, shared)),

@@ -145,7 +145,7 @@ def _generate(
 ) -> Generated:
     """Prefill, then the loop."""
     module = Transformer(job.config, job.execution, job.known_tokens)
-    window = CachedWindow(module) if job.cached else Window(module)
+    window = (CachedWindow if job.cached else Window)(module, job.new_tokens)
 
     def drawn(progress: _Progress, memory: Memory, logits: Array) -> _Progress:
         step_key = jax.random.fold_in(key, progress.step)

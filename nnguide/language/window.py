@@ -21,12 +21,14 @@ class Memory(NamedTuple):
     """What each row has read and not dropped.
 
     Attributes:
-      tokens: those in the first `cache.lengths` places, padding behind.
-      cache: their keys and values (None where none are kept), and their number.
+      tokens: those in the first `lengths` places, padding behind.
+      lengths: how many there are.
+      cache: their keys and values; None where they are read anew.
     """
 
     tokens: Int[Array, "B S"]
-    cache: Cache
+    lengths: Int[Array, "B"]
+    cache: Cache | None
 
 
 class Window:
@@ -34,12 +36,14 @@ class Window:
 
     Attributes:
       module: the transformer.
+      new_tokens: how many a row is going to get at most.
       context: how many tokens a window holds, S.
       half: how many stay when it is full.
     """
 
-    def __init__(self, module: Transformer) -> None:
-        self.module, self.context = module, module.config.context
+    def __init__(self, module: Transformer, new_tokens: int) -> None:
+        self.module, self.new_tokens = module, new_tokens
+        self.context = module.config.context
         self.half = self.context // 2
 
     def begin(
@@ -48,7 +52,7 @@ class Window:
         """Reads the prompts; gives the logits of what follows them."""
         tokens = jnp.pad(prompts, ((0, 0), (0, self.context - prompts.shape[1])))
         logits, kept = self._read(params, prompts, lengths)
-        return Memory(tokens, Cache(self._spread(kept), lengths)), logits
+        return Memory(tokens, lengths, self._remembered(prompts, lengths, kept)), logits
 
     def go_on(
         self,
@@ -65,26 +69,26 @@ class Window:
           latest: the tokens.
           going: rows that have not ended; the others' memory and logits mean nothing.
         """
-        tokens, lengths = _append(memory, latest), memory.cache.lengths
+        tokens, lengths = _append(memory, latest), memory.lengths
         logits, _ = self._read(params, tokens, lengths + 1)
-        return Memory(tokens, Cache(None, lengths + going)), logits
+        return Memory(tokens, lengths + going, None), logits
 
     def full(self, memory: Memory, going: Bool[Array, "B"]) -> Bool[Array, "B"]:
         """The rows that are going and have no room for one more token."""
-        return going & (memory.cache.lengths == self.context)
+        return going & (memory.lengths == self.context)
 
     def make_room(
         self, params: Params, memory: Memory, full: Bool[Array, "B"]
     ) -> Memory:
         """Leaves the last half of each full row, at its beginning."""
         del params  # nothing is read
-        lengths = jnp.where(full, self.half, memory.cache.lengths)
+        lengths = jnp.where(full, self.half, memory.lengths)
         moved = jnp.roll(memory.tokens, self.half - self.context, axis=1)
         tokens = jnp.where(full[:, None], moved, memory.tokens)
-        return Memory(tokens, Cache(memory.cache.kept, lengths))
+        return Memory(tokens, lengths, memory.cache)
 
-    def _spread(self, kept: Any) -> Any:
-        del kept
+    def _remembered(self, prompts: Array, lengths: Array, kept: Any) -> Cache | None:
+        del prompts, lengths, kept
         return None
 
     def _read(self, params: Params, tokens: Array, lengths: Array) -> tuple[Array, Any]:
@@ -112,38 +116,60 @@ class CachedWindow(Window):
     ) -> tuple[Memory, Float[Array, "B V"]]:
         """As `Window.go_on`, from the new token alone."""
         read: Any = self.module.apply(
-            {"params": params}, latest[:, None], memory.cache, method="go_on"
+            {"params": params}, latest, memory.cache, method="go_on"
         )
-        (logits, cache), tokens = read, _append(memory, latest)
-        cache = Cache(cache.kept, memory.cache.lengths + going)
-        return Memory(tokens, cache), logits[:, 0]
+        logits, cache = read
+        lengths = memory.lengths + going
+        cache = cache._replace(lengths=lengths)
+        return Memory(_append(memory, latest), lengths, cache), logits
 
     def make_room(
         self, params: Params, memory: Memory, full: Bool[Array, "B"]
     ) -> Memory:
-        """As `Window.make_room`; reads the half that stays."""
-        kept = memory.cache.kept
+        """As `Window.make_room`; reads the half that stays.
+
+        The half is kept in the places before the next token's.
+        """
+        cache: Any = memory.cache
         moved = super().make_room(params, memory, full)
         half = moved.tokens[:, : max(self.half, 1)]
         # In rows that are not full the half may be padding; they keep what they have.
         _, fresh = self._read(params, half, jnp.full_like(full, self.half, jnp.int32))
-        chosen = full[None, :, None, None, None]
-        kept = jax.tree.map(
-            lambda new, old: jnp.where(chosen, new, old), self._spread(fresh), kept
-        )
-        return Memory(moved.tokens, Cache(kept, moved.cache.lengths))
+        places = cache.filled.shape[1]
+        first = cache.place - self.half
 
-    def _spread(self, kept: Any) -> Any:
-        """Gives keys and values (L, B, T, G, K) room for a whole context."""
+        def moved_there(new: Array, old: Array) -> Array:
+            rows = full[None, :, None, None, None]
+            return jnp.where(rows, jnp.roll(new, first, axis=-2), old)
 
-        def spread(a: Array) -> Array:
-            room = self.context - a.shape[2]
-            return jnp.pad(a, ((0, 0), (0, 0), (0, room), (0, 0), (0, 0)))
+        kept = jax.tree.map(moved_there, _by_heads(fresh, places), cache.kept)
+        holds_half = jnp.roll(jnp.arange(places) < self.half, first)[None]
+        filled = jnp.where(full[:, None], holds_half, cache.filled)
+        cache = Cache(kept, filled, moved.lengths, cache.place)
+        return Memory(moved.tokens, moved.lengths, cache)
 
-        return jax.tree.map(spread, kept)
+    def _remembered(self, prompts: Array, lengths: Array, kept: Any) -> Cache:
+        """Room for the prompts, padding included, and for what a row may add to them.
+
+        A row never fills more places than that before its oldest token is dropped.
+        """
+        asked = prompts.shape[1]
+        places = asked + min(self.new_tokens, self.context)
+        filled = jnp.arange(places)[None] < lengths[:, None]
+        return Cache(_by_heads(kept, places), filled, lengths, jnp.int32(asked))
+
+
+def _by_heads(kept: Any, places: int) -> Any:
+    """Keys and values (L, B, T, G, K) as they are kept, (L, B, G, places, K)."""
+
+    def spread(a: Array) -> Array:
+        room = places - a.shape[2]
+        return jnp.pad(a.swapaxes(2, 3), ((0, 0), (0, 0), (0, 0), (0, room), (0, 0)))
+
+    return jax.tree.map(spread, kept)
 
 
 def _append(memory: Memory, latest: Array) -> Array:
     """The tokens with each row's latest behind them; a full row stays as it is."""
-    rows = jnp.arange(len(latest))
-    return memory.tokens.at[rows, memory.cache.lengths].set(latest, mode="drop")
+    next_place = jnp.arange(memory.tokens.shape[1])[None] == memory.lengths[:, None]
+    return jnp.where(next_place, latest[:, None], memory.tokens)

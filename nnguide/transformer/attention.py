@@ -27,10 +27,13 @@ from nnguide.transformer.norm import unit_mean_square
 
 
 class KeysValues(NamedTuple):
-    """The keys and values of some tokens, (B, S, G, K) each."""
+    """Keys and values: (B, T, G, K) of tokens as they are read, (B, G, S, K) kept.
 
-    keys: Float[Array, "*L B S G K"]
-    values: Float[Array, "*L B S G K"]
+    What is kept is read by heads, again and again.
+    """
+
+    keys: Float[Array, "*L B _ _ K"]
+    values: Float[Array, "*L B _ _ K"]
 
 
 class Sight(NamedTuple):
@@ -39,12 +42,13 @@ class Sight(NamedTuple):
     Attributes:
       rotation: by which the queries and keys of the new tokens turn.
       segments: the document a token belongs to; it sees no other.
-      valid: of all pairs (new token, cached or new token), which may be seen.
+      filled: the places of a cache that hold a token of the row; with it, one new
+        token a row is read, which sees these and itself.
     """
 
     rotation: Rotation | None = None
     segments: Int[Array, "B T"] | None = None
-    valid: Bool[Array, "B T S"] | None = None
+    filled: Bool[Array, "B S"] | None = None
 
 
 class Attention(nn.Module):
@@ -75,7 +79,7 @@ class Attention(nn.Module):
           x: the new tokens, normalized.
           sight: what they may see.
           key: for dropout; None switches it off.
-          cached: of tokens that came before, seen besides the new ones.
+          cached: of tokens that came before, (B, G, S, K).
           source: vectors to attend to instead of x: cross-attention, without mask.
         """
         config, (batch, tokens) = self.config, x.shape[:2]
@@ -93,10 +97,10 @@ class Attention(nn.Module):
         if source is None:
             query, asked = rotate(query, sight.rotation), rotate(asked, sight.rotation)
         new = KeysValues(asked, value)
-        if cached is not None:
-            asked = jnp.concatenate([cached.keys.astype(asked.dtype), asked], 1)
-            value = jnp.concatenate([cached.values.astype(value.dtype), value], 1)
-        mixed = self._mix(query, asked, value, sight, key, source is None)
+        if cached is None or sight.filled is None:
+            mixed = self._mix(query, asked, value, sight, key, source is None)
+        else:
+            mixed = self._recall(query, new, cached, sight.filled)
         written = self._dense("value_up", config.embedding)(
             mixed.reshape(batch, tokens, -1)
         )
@@ -111,6 +115,21 @@ class Attention(nn.Module):
         dtype = dtype_of(self.execution)
         return Dense(features, axes, config.biases, std, dtype, name=name)
 
+    def _recall(
+        self, query: Array, new: KeysValues, cached: KeysValues, filled: Array
+    ) -> Array:
+        """What one new token a row takes from those before it and from itself."""
+        dtype = dtype_of(self.execution)
+        query, key, value = (
+            each[:, 0].astype(dtype) for each in (query, new.keys, new.values)
+        )
+        kept_keys, kept_values = (each.astype(dtype) for each in cached)
+        mixed = attention_kernels.attend_cached(
+            query, key, value, kept_keys, kept_values, filled,
+            self.config.attention_softcap,
+        )  # fmt: skip
+        return mixed[:, None]
+
     def _mix(
         self, query: Array, key: Array, value: Array, sight: Sight,
         dropout_key: Key | None, from_itself: bool,
@@ -122,7 +141,6 @@ class Attention(nn.Module):
         rules: dict[str, Any] = {
             "causal": config.causal and from_itself,
             "segments": None if segments is None else (segments, segments),
-            "valid": sight.valid,
             "softcap": config.attention_softcap,
         }
         dtype = dtype_of(self.execution)
@@ -130,7 +148,7 @@ class Attention(nn.Module):
             causal=rules["causal"],
             segments=segments is not None,
             grouped_heads=config.groups < config.heads,
-            cache=sight.valid is not None,
+            cache=False,
             softcap=config.attention_softcap > 0,
             dropout=dropout > 0,
             float32=dtype == jnp.float32,

@@ -26,14 +26,20 @@ from nnguide.transformer.norm import Normalize
 class Cache(NamedTuple):
     """What a row's earlier tokens left for the later ones; shapes never change.
 
+    The next token of every row is kept in the same place, so that keeping it moves
+    little; the places go round. Where prompts differ in length, some hold nothing.
+
     Attributes:
-      kept: keys and values, (L, B, S, G, K) each; S is the longest that fits. None
-        where blocks have no attention.
-      lengths: how many places of each row are filled.
+      kept: keys and values, (L, B, G, S, K) each. None where blocks have no attention.
+      filled: the places that hold a token of the row.
+      lengths: how many they are, and so the position of the row's next token.
+      place: where that is kept.
     """
 
     kept: KeysValues | None
+    filled: Bool[Array, "B S"]
     lengths: Int[Array, "B"]
+    place: Int[Array, ""]
 
 
 class Transformer(nn.Module):
@@ -98,9 +104,9 @@ class Transformer(nn.Module):
         return mask_unknown(self.embedding.unembed(x), self.known_tokens)
 
     def go_on(
-        self, tokens: Int[Array, "B T"], cache: Cache
-    ) -> tuple[Float[Array, "B T V"], Cache]:
-        """Reads new tokens after the cached ones.
+        self, tokens: Int[Array, "B"], cache: Cache
+    ) -> tuple[Float[Array, "B V"], Cache]:
+        """Reads one new token of each row after the cached ones.
 
         Args:
           tokens: the new ones; the cache must have room for them.
@@ -109,15 +115,10 @@ class Transformer(nn.Module):
         Returns:
           Their logits, and the cache with them.
         """
-        count = tokens.shape[1]
-        positions = cache.lengths[:, None] + jnp.arange(count)[None]
-        valid = None
-        if cache.kept is not None:
-            valid = _seen_by_new(cache.lengths, cache.kept.keys.shape[2], count)
-        sight = Sight(self._rotation(tokens, positions), None, valid)
+        positions, tokens = cache.lengths[:, None], tokens[:, None]
+        sight = Sight(self._rotation(tokens, positions), filled=cache.filled)
         x, new = self._through(tokens, positions, sight, None, cache.kept)
-        kept = jax.tree.map(lambda old, new: _write(old, new, cache), cache.kept, new)
-        return self.unembed(x), Cache(kept, cache.lengths + count)
+        return self.unembed(x)[:, 0], _kept(cache, new)
 
     def _rotation(self, tokens: Array, positions: Array | None) -> Any:
         if self.config.positions != "rotary":
@@ -139,27 +140,21 @@ class Transformer(nn.Module):
         return self.final_norm(x), kept
 
 
-def _seen_by_new(
-    lengths: Int[Array, "B"], room: int, count: int
-) -> Bool[Array, "B T S"]:
-    """Which of a cache's `room` places and `count` new tokens each new one sees."""
-    batch = len(lengths)
-    filled = jnp.arange(room)[None, None] < lengths[:, None, None]
-    earlier = jnp.broadcast_to(filled, (batch, count, room))
-    among_new = jnp.tril(jnp.ones((count, count), bool))[None]
-    among_new = jnp.broadcast_to(among_new, (batch, count, count))
-    return jnp.concatenate([earlier, among_new], axis=-1)
+def _kept(cache: Cache, new: KeysValues | None) -> Cache:
+    """The cache with one more token of each row; new keys are (L, B, 1, G, K)."""
+    put, place = jax.lax.dynamic_update_slice_in_dim, cache.place
 
+    def with_new(old: Array, new: Array) -> Array:
+        by_heads = new.swapaxes(-3, -2).astype(old.dtype)
+        return put(old, by_heads, place, axis=-2)
 
-def _write(old: Array, new: Array, cache: Cache) -> Array:
-    """Puts new tokens' (L, B, T, G, K) behind those each row has."""
-
-    def row(old: Array, new: Array, length: Array) -> Array:
-        return jax.lax.dynamic_update_slice_in_dim(
-            old, new.astype(old.dtype), length, axis=1
-        )
-
-    return jax.vmap(row, in_axes=(1, 1, 0), out_axes=1)(old, new, cache.lengths)
+    here = jnp.ones((len(cache.lengths), 1), bool)
+    return Cache(
+        jax.tree.map(with_new, cache.kept, new),
+        put(cache.filled, here, place, axis=1),
+        cache.lengths + 1,
+        (place + 1) % cache.filled.shape[1],
+    )
 
 
 def initial_params(config: TransformerConfig, key: Key) -> Params:

@@ -178,17 +178,23 @@ def test_going_on_from_a_cache_equals_reading_everything(config):
     module = Transformer(config, REFERENCE)
     whole = logits_of(config, params, tokens)
     _, kept = module.apply({"params": params}, tokens[:, :7], method="read")
-    room = jax.tree.map(
-        lambda a: jnp.pad(a, ((0, 0), (0, 0), (0, 5), (0, 0), (0, 0))), kept
+    by_heads = jax.tree.map(
+        lambda a: jnp.pad(
+            a.swapaxes(2, 3), ((0, 0), (0, 0), (0, 0), (0, 2), (0, 0)), mode="edge"
+        ),
+        kept,
     )
     # The second row has read two tokens fewer: what lies there must not be seen.
-    cache = Cache(room, jnp.asarray([7, 5]))
-    rows = jnp.stack([tokens[0, 7:10], tokens[1, 5:8]])
+    filled = jnp.arange(9)[None] < jnp.asarray([7, 5])[:, None]
+    cache = Cache(by_heads, filled, jnp.asarray([7, 5]), jnp.int32(7))
     go_on = jax.jit(lambda *args: module.apply(*args, method="go_on"))
-    logits, cache = go_on({"params": params}, rows, cache)
-    expected = jnp.stack([whole[0, 7:10], whole[1, 5:8]])
-    np.testing.assert_allclose(logits, expected, atol=1e-5)
-    assert cache.lengths.tolist() == [10, 8]
+    for step in range(2):
+        new = jnp.stack([tokens[0, 7 + step], tokens[1, 5 + step]])
+        logits, cache = go_on({"params": params}, new, cache)
+        expected = jnp.stack([whole[0, 7 + step], whole[1, 5 + step]])
+        np.testing.assert_allclose(logits, expected, atol=1e-5)
+    assert cache.lengths.tolist() == [9, 7]
+    assert int(cache.place) == 0
 
 
 def test_rotary_scores_depend_on_distance_alone():

@@ -20,6 +20,7 @@ from nnguide.transformer.attention_kernels import (
     written_out,
     xla,
 )
+from nnguide.transformer.attention_kernels.cached import attend as attend_cached
 from nnguide.transformer.attention_kernels.mask import Segments
 from nnguide.transformer.attention_kernels.table import (
     TABLE,
@@ -38,7 +39,15 @@ KERNELS: dict[str, Callable[..., Any]] = {
     "splash": splash.attend,
 }
 
-__all__ = ["TABLE", "AttentionName", "Wants", "attend", "choose", "pattern"]
+__all__ = [
+    "TABLE",
+    "AttentionName",
+    "Wants",
+    "attend",
+    "attend_cached",
+    "choose",
+    "pattern",
+]
 
 
 def attend(
@@ -66,7 +75,7 @@ def attend(
       causal: the queries are the last T of the S tokens and see none that come later.
       segments: the documents of the queries (B, T) and keys (B, S) where several share
         a row; a query sees its own only.
-      valid: further allowed pairs: the filled places of a cache, keys that exist.
+      valid: further allowed pairs, for instance with the keys that exist.
       softcap: c > 0 squashes the scores to (-c, c) before the mask; 0 does not.
       dropout: share of the pattern to drop.
       dropout_key: decides which; needed when dropout > 0.

@@ -25,7 +25,7 @@ def allowed_pairs(
       causal: the queries are the last T of the S tokens and see none that come later.
       segments: the documents of the queries (B, T) and of the keys (B, S); a query
         sees its own document only.
-      valid: further allowed pairs, for instance the filled places of a cache.
+      valid: further allowed pairs, for instance with the keys that exist.
     """
     pairs = [] if valid is None else [valid]
     if segments is not None:

@@ -22,7 +22,7 @@ class Wants(NamedTuple):
       causal: no query sees a later token.
       segments: several documents share a row, and none sees another.
       grouped_heads: several query heads share the heads of keys and values.
-      cache: an array says which pairs are valid: a key-value cache, ragged keys.
+      cache: an array says which pairs are valid: ragged keys, as a cache has them.
       softcap: scores squashed by c tanh(score / c).
       dropout: parts of the pattern dropped.
       float32: queries, keys and values in float32.
