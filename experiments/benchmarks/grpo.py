@@ -27,7 +27,7 @@ from nnguide.training.step import initial_state, make_step
 from nnguide.transformer.model import Transformer
 
 GROUPS = GrpoConfig(prompts=ROWS // 8, group=8)
-ROUNDS = Rounds(ROWS, 32)
+ROUNDS = Rounds(GROUPS.prompts, 32 // GROUPS.group)  # rows are prompts, of 32 answers
 
 
 def cases(peers: bool) -> list[Case]:
@@ -63,7 +63,7 @@ class _Ours(NamedTuple):
 def _likes(answers: Answers, numbers: Array) -> Array:
     """A judge that costs nothing: how often one token comes."""
     del numbers
-    return ((answers.tokens[:, 1:] == 1) * answers.counts).sum(-1)
+    return ((answers.tokens == 1) * answers.counts).sum(-1)
 
 
 def _ours() -> _Ours:
@@ -75,7 +75,7 @@ def _ours() -> _Ours:
     shared = parallel.place(((), {}), mesh)
     state = parallel.place(initial_state(task, optimizer, jax.random.key(0)), mesh)
     reference = jax.tree.map(lambda leaf: leaf.copy(), state.params)
-    writer, module = make_writer(MODEL, NEW, ()), Transformer(MODEL)
+    writer, module = make_writer(MODEL, NEW, (), group=GROUPS.group), Transformer(MODEL)
     rollout = grpo.make_rollout(module, GROUPS, writer, prompts(), _likes, reference)
 
     def made() -> Any:

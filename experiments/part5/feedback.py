@@ -37,6 +37,7 @@ from nnguide.training import OptimizerConfig
 
 Algorithm = Literal["dpo", "ppo", "grpo"]
 PER_CALL = 10  # steps
+WARM_UP = 20  # steps
 NEEDS = "bands measured with the default flags, which is still to do"
 MEASURED = False  # then: whether the flags are the default ones
 
@@ -76,15 +77,17 @@ class Config:
     pairs: int = 2000
     noise: float = 0.05
     reward_steps: int = 200
-    rounds: int = 40
+    rounds: int = 20
     batch_size: int = 32
-    rate: float = 1e-3
-    policy_rate: float = 2e-4
+    rate: float = 2e-3
+    policy_rate: float = 1e-4
     new_tokens: int = 31
     asked: int = 4
-    dpo: DpoConfig = alone(DpoConfig())
-    ppo: PpoConfig = alone(PpoConfig())
-    grpo: GrpoConfig = alone(GrpoConfig())
+    # The judge knows right from wrong, the reward model hardly: far from the fine-tuned
+    # model they part, so that going far is dear here.
+    dpo: DpoConfig = alone(DpoConfig(beta=0.5))
+    ppo: PpoConfig = alone(PpoConfig(beta=0.3))
+    grpo: GrpoConfig = alone(GrpoConfig(beta=0.5))
 
     def __post_init__(self) -> None:
         counts = ("demonstrations", "pairs", "batch_size", "new_tokens", "asked")
@@ -177,8 +180,8 @@ def prompts_of(bot: Chatbot, questions: Sequence[Question]) -> Prompts:
     return Prompts(tokens, lengths)
 
 
-def writer_of(bot: Chatbot) -> Writer:
-    """Writes the bot's answers."""
+def writer_of(bot: Chatbot, group: int = 1) -> Writer:
+    """Writes the bot's answers, `group` of them to each prompt."""
     model = bot.model
     return make_writer(
         model.config,
@@ -186,6 +189,7 @@ def writer_of(bot: Chatbot) -> Writer:
         turns.stop_tokens(bot.tokenizer),
         execution_for(Speaker(model, None, bot.tokenizer)),
         model.known_tokens,
+        group=group,
     )
 
 
@@ -208,7 +212,7 @@ def ask(bot: Chatbot, params: Params, questions: Sequence[Question], key: Key) -
     answers = writer_of(bot)(params, prompts_of(bot, questions), key)
     tokens, counts = np.asarray(answers.tokens), np.asarray(answers.counts)
     texts = [
-        bot.tokenizer.decode(row[1:][counted > 0]).strip()
+        bot.tokenizer.decode(row[counted > 0]).strip()
         for row, counted in zip(tokens, counts, strict=True)
     ]
     each = zip(questions, texts, np.asarray(answers.ended), strict=True)
@@ -233,9 +237,17 @@ def preferred(one: np.ndarray, other: np.ndarray) -> tuple[float, float]:
 
 
 def optimizer_of(rate: float, steps: int) -> optax.GradientTransformation:
-    """AdamW without decay of weights, at a constant rate after a short warm-up."""
-    config = OptimizerConfig("adamw", rate, warmup_steps=20, beta2=0.99, clip=1.0)
-    return training.make_optimizer(config, max(steps, 20))
+    """AdamW without decay of weights, whose rate falls to 0 after a short warm-up."""
+    config = OptimizerConfig(
+        "adamw",
+        rate,
+        schedule="cosine",
+        warmup_steps=WARM_UP,
+        final_share=0.0,
+        beta2=0.99,
+        clip=1.0,
+    )
+    return training.make_optimizer(config, max(steps, WARM_UP + 1))
 
 
 def train_config(bot: Chatbot, steps: int, per_call: int = PER_CALL) -> training.Config:

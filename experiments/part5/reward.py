@@ -25,13 +25,25 @@ from nnguide.config import InputError
 from nnguide.data.conversations import Preference, load_conversations
 from nnguide.data.dialogues import Question, preference_pairs
 from nnguide.language import reward_model, turns
-from nnguide.language.rollout import Answers
+from nnguide.language.rollout import Answers, joined
 from nnguide.language.scalar_head import with_head
 from nnguide.results import Claim
 from nnguide.training import Task
 from nnguide.transformer.model import Transformer
 
 UNENDED = 1.0  # what an answer loses that never ends; the model has seen none
+
+
+class Pairs(NamedTuple):
+    """Preference pairs to learn from, and held out."""
+
+    learned: turns.Rows
+    heldout: turns.Rows
+
+    def first(self, count: int) -> "Pairs":
+        """With fewer to learn from."""
+        learned = turns.Rows(*(leaf[:count] for leaf in self.learned))
+        return Pairs(learned, self.heldout)
 
 
 class Rewarded(NamedTuple):
@@ -49,24 +61,31 @@ class Rewarded(NamedTuple):
     accuracy: float
 
 
+def paired(bot: Chatbot, tuned: Params) -> Pairs:
+    """What the judge prefers of the chatbot's answers, or what a file says.
+
+    Args:
+      bot: whose answers are judged.
+      tuned: the fine-tuned model, which gives them.
+
+    Raises:
+      InputError: a file of preferences is bad or has none.
+    """
+    return Pairs(*(_rows(bot, each) for each in _preferences(bot, tuned)))
+
+
 def rewarded(
-    bot: Chatbot, tuned: Params, name: str = "reward", pairs: int = 0
+    bot: Chatbot, tuned: Params, pairs: Pairs, name: str = "reward"
 ) -> Rewarded:
     """Teaches a reward model, or reads it back.
 
     Args:
       bot: whose answers are judged.
-      tuned: the fine-tuned model, from which it starts too.
+      tuned: the fine-tuned model, from which it starts.
+      pairs: as `paired` gives them.
       name: of the training.
-      pairs: how many it learns from; 0 takes all.
-
-    Raises:
-      InputError: a file of preferences is bad or has none.
     """
-    config = bot.config
-    learned, heldout = (_rows(bot, each) for each in _preferences(bot, tuned))
-    if pairs:
-        learned = turns.Rows(*(leaf[:pairs] for leaf in learned))
+    config, (learned, heldout) = bot.config, pairs
     fit = training.fit(
         Task(*reward_model.functions(*bot.model)),
         optimizer_of(config.rate, config.reward_steps),
@@ -144,7 +163,7 @@ def as_reward(bot: Chatbot, params: Params) -> Any:
 
     @jax.jit
     def worth(params: Params, answers: Answers) -> Array:
-        found = reward_model.rewards(module, params, answers.tokens, answers.counts)
+        found = reward_model.rewards(module, params, *joined(answers))
         return found - UNENDED * (~answers.ended)
 
     return lambda answers, numbers: worth(params, answers)

@@ -17,6 +17,7 @@ import jax
 import numpy as np
 
 from experiments.part5.feedback import (
+    PER_CALL,
     Algorithm,
     Chatbot,
     Said,
@@ -29,10 +30,12 @@ from experiments.part5.feedback import (
 )
 from experiments.part5.reward import Rewarded, as_reward, mean_reward
 from nnguide import training
-from nnguide.array_types import Params
+from nnguide.array_types import Array, Params
 from nnguide.language import grpo, ppo, preference, turns
 from nnguide.language.grpo import GrpoConfig
+from nnguide.language.log_probabilities import of_answers
 from nnguide.language.preference import answer_log_probabilities
+from nnguide.language.rollout import Answers
 from nnguide.language.scalar_head import with_head
 from nnguide.training import Fit, Rounds, Task
 from nnguide.transformer.model import Transformer
@@ -99,9 +102,11 @@ def _watched(
     """Looks at the policy after every part; `part(n)` trains up to the n-th's end."""
     reward = as_reward(bot, teacher.params)
     module = Transformer(*bot.model)
-    log_p = jax.jit(
-        lambda p, a: answer_log_probabilities(module, p, a.tokens, a.counts)
-    )
+
+    @jax.jit
+    def log_p(params: Params, answers: Answers) -> Array:
+        each = of_answers(module, params, *answers.prompts, answers.tokens)
+        return (answers.counts * each).sum(-1)
 
     def look(params: Params) -> tuple[Said, Point]:
         said = examine(bot, params)
@@ -135,12 +140,12 @@ def _dpo(bot: Chatbot, tuned: Params, teacher: Rewarded) -> Callable[[int], Para
         pairs, config.batch_size, bot.seed, reference=reference.reshape(-1, 2)
     )
     task = Task(*preference.functions(bot.model.config, config.dpo, *bot.model[1:]))
-    each = _parts(config.reward_steps, 10)
+    each = _parts(config.reward_steps, PER_CALL)
 
     def part(number: int) -> Params:
         return training.fit(
             task,
-            optimizer_of(config.policy_rate, 20),
+            optimizer_of(config.policy_rate, PARTS * each),
             batches,
             train_config(bot, each * number),
             start=tuned,
@@ -158,13 +163,12 @@ def _parts(steps: int, unit: int) -> int:
 def _ppo(bot: Chatbot, tuned: Params, teacher: Rewarded) -> Callable[[int], Params]:
     config = bot.config.ppo
     rollout = ppo.make_rollout(
-        Transformer(*bot.model), config, *_asking(bot, teacher), tuned
+        Transformer(*bot.model), config, *_asking(bot, teacher, 1), tuned
     )
     task = Task(*ppo.functions(bot.model.config, config, *bot.model[1:]))
     start = with_head(tuned, bot.model.config.embedding)
-    run = _alternating(
-        bot, task, rollout, config.rows, start, bot.config.policy_rate, "ppo"
-    )
+    rounds = Rounds(config.rows, min(bot.config.batch_size, config.rows))
+    run = _alternating(bot, task, rollout, rounds, start, bot.config.policy_rate, "ppo")
     return lambda number: run(number).state.params["transformer"]
 
 
@@ -174,30 +178,31 @@ def _grpo(
 ) -> Callable[[int], Params]:  # fmt: skip
     config, rate = config or bot.config.grpo, rate or bot.config.policy_rate
     rollout = grpo.make_rollout(
-        Transformer(*bot.model), config, *_asking(bot, teacher), tuned
+        Transformer(*bot.model), config, *_asking(bot, teacher, config.group), tuned
     )
     task = Task(*grpo.functions(bot.model.config, config, *bot.model[1:]))
-    run = _alternating(bot, task, rollout, config.rows, tuned, rate, name)
+    prompts = max(bot.config.batch_size // config.group, 1)
+    rounds = Rounds(config.prompts, min(prompts, config.prompts))
+    run = _alternating(bot, task, rollout, rounds, tuned, rate, name)
     return lambda number: run(number).state.params
 
 
-def _asking(bot: Chatbot, teacher: Rewarded) -> tuple[Any, Any, Any]:
+def _asking(bot: Chatbot, teacher: Rewarded, group: int) -> tuple[Any, Any, Any]:
     """What rollouts need beside the model: writer, prompts, reward."""
     prompts = prompts_of(bot, bot.questions.train)
-    return writer_of(bot), prompts, as_reward(bot, teacher.params)
+    return writer_of(bot, group), prompts, as_reward(bot, teacher.params)
 
 
 def _alternating(
-    bot: Chatbot, task: Task, rollout: Any, rows: int, start: Params, rate: float,
-    name: str,
+    bot: Chatbot, task: Task, rollout: Any, rounds: Rounds, start: Params,
+    rate: float, name: str,
 ) -> Callable[[int], Fit]:  # fmt: skip
-    rounds = Rounds(rows, min(bot.config.batch_size, rows))
     each = _parts(bot.config.rounds, 1) * rounds.steps
 
     def run(number: int) -> Fit:
         return training.fit_alternating(
             task,
-            optimizer_of(rate, 20),
+            optimizer_of(rate, PARTS * each),
             rollout,
             rounds,
             train_config(bot, each * number, rounds.steps),

@@ -68,7 +68,8 @@ def climb(bot: Chatbot, base: Params, rung: Rung, algorithm: Algorithm) -> Climb
     figures = [next_words.before_and_after(bot, base, tuned)]
     if rung == "finetune":
         return Climbed(claims, figures, before)
-    teacher = reward.rewarded(bot, tuned)
+    pairs = reward.paired(bot, tuned)
+    teacher = reward.rewarded(bot, tuned, pairs)
     claims += reward.claims(bot, teacher)
     if rung == "reward":
         return Climbed(claims, figures, before)
@@ -79,7 +80,7 @@ def climb(bot: Chatbot, base: Params, rung: Rung, algorithm: Algorithm) -> Climb
     claims += _preferred(bot, found, before, after)
     figures += [_frontier(bot, found), _answers(bot, before, after, found)]
     if rung == "ladder":
-        weak = reward.rewarded(bot, tuned, "weak_reward", WEAK_PAIRS)
+        weak = reward.rewarded(bot, tuned, pairs.first(WEAK_PAIRS), "weak_reward")
         measured, drawn = _over_optimized(bot, tuned, weak)
         claims.append(measured)
         figures.append(drawn)

@@ -73,6 +73,7 @@ def make_generator(
     stop_tokens: tuple[int, ...] = (),
     cached: bool = True,
     keep_logits: bool = False,
+    copies: int = 1,
 ) -> Generator:
     """Compiles a transformer into a writer of text.
 
@@ -85,11 +86,12 @@ def make_generator(
       stop_tokens: ids that end a row.
       cached: False reads the whole window for each token.
       keep_logits: returns the logits too, B N V numbers.
+      copies: rows that go on from each prompt, which is read once.
 
     Returns:
-      A function of (params, prompts "B P", lengths "B", key), the prompts as
-      `pad_prompts` gives them. Row r's tokens depend on its own prompt, the key and r
-      alone.
+      A function of (params, prompts "C P", lengths "C", key), the prompts as
+      `pad_prompts` gives them; B is C times `copies`, and the rows of a prompt follow
+      one another. Row r's tokens depend on its own prompt, the key and r alone.
 
     Raises:
       InputError: new_tokens is less than 1, a stop token is not in the vocabulary, or
@@ -109,6 +111,7 @@ def make_generator(
         stop_tokens,
         cached,
         keep_logits,
+        copies,
     )
 
     def generator(params: Params, prompts: Any, lengths: Any, key: Key) -> Generated:
@@ -132,14 +135,15 @@ class _Job(NamedTuple):
     stop_tokens: tuple[int, ...]
     cached: bool
     keep_logits: bool
+    copies: int
 
 
 @partial(jax.jit, static_argnums=0)
 def _generate(
     job: _Job,
     params: Params,
-    prompts: Int[Array, "B P"],
-    lengths: Int[Array, "B"],
+    prompts: Int[Array, "C P"],
+    lengths: Int[Array, "C"],
     key: Key,
     temperature: Float[Array, ""],
 ) -> Generated:
@@ -174,9 +178,9 @@ def _generate(
         # A loop of its own: XLA copies the cache at a condition, in every turn.
         return jax.lax.while_loop(goes_on, one_token, progress._replace(memory=memory))
 
-    memory, logits = window.begin(params, prompts, lengths)
+    memory, logits = window.begin(params, prompts, lengths, job.copies)
     start = _start(
-        memory, len(prompts), job.new_tokens, logits if job.keep_logits else None
+        memory, len(logits), job.new_tokens, logits if job.keep_logits else None
     )
     first = drawn(start, memory, logits)
     return jax.lax.while_loop(unfinished, until_full, first).generated

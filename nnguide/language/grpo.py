@@ -5,9 +5,10 @@ was than the others of its group: no critic. The divergence from the reference i
 of the loss.
 
 `functions` have the shape of `training.Task`; `make_rollout` makes the batches, for
-`training.fit_alternating`. A row holds "tokens" (N,), and per place before a token
-(N - 1,) "counts" (what it counts, 0 where it is not the answer's), "old" and
-"reference" (log p of the token); and "advantage", "reward", "length", "ended".
+`training.fit_alternating`. A row is a prompt with its answers, so that the prompt is
+read once for all of them: "prompt" (P,), "prompt_length"; "answers" (group, N), and for
+each of their tokens "counts" (what it counts, 0 behind the end), "old" and "reference"
+(its log p); and "advantage", "reward", "length", "ended" (group,).
 
 Source: Shao et al., arXiv 2402.03300, equation 3.
 """
@@ -21,7 +22,7 @@ import jax.numpy as jnp
 
 from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.config import InputError
-from nnguide.language.log_probabilities import CHUNK, log_probabilities
+from nnguide.language.log_probabilities import CHUNK, of_answers
 from nnguide.language.next_token import Functions
 from nnguide.language.policy import clipped_ratio, divergence, group_advantages
 from nnguide.language.rollout import Prompts, Reward, Writer, drawn_prompts
@@ -60,11 +61,6 @@ class GrpoConfig:
         if self.beta < 0:
             raise InputError(f"--grpo.beta={self.beta}: give 0 (off) or more.")
 
-    @property
-    def rows(self) -> int:
-        """Answers in a rollout."""
-        return self.prompts * self.group
-
 
 def functions(
     config: TransformerConfig,
@@ -88,11 +84,13 @@ def functions(
         params: Params, batch: Batch, key: Key
     ) -> tuple[tuple[Array, Array], Metrics]:
         del key  # nothing is random
-        counts = batch["counts"] * batch["weight"][:, None]
-        own = log_probabilities(module, params, batch["tokens"], chunk=chunk)
+        counts = batch["counts"] * batch["weight"][:, None, None]
+        answers = batch["answers"].reshape(-1, batch["answers"].shape[-1])
+        asked = (batch["prompt"], batch["prompt_length"])
+        own = of_answers(module, params, *asked, answers, chunk).reshape(counts.shape)
         # What does not count is set equal: times 0, an infinite ratio would be NaN.
         new = jnp.where(counts > 0, own, batch["old"])
-        advantages = jnp.broadcast_to(batch["advantage"][:, None], new.shape)
+        advantages = jnp.broadcast_to(batch["advantage"][..., None], new.shape)
         improvement, clipped = clipped_ratio(new, batch["old"], advantages, grpo.clip)
         apart = divergence(new, jnp.where(counts > 0, batch["reference"], new))
         weight = counts.sum()
@@ -113,14 +111,16 @@ def functions(
 def rollout_metrics(batch: Batch) -> Metrics:
     """What the answers of a batch were like; means over answers.
 
-    "kl" is the mean of log(p / p_reference) of whole answers, in nats.
+    "kl" is the mean of log(p / p_reference) of whole answers, in nats. A row may hold
+    one answer or several.
     """
-    weight = batch["weight"]
     acted = (batch["counts"] > 0) * (batch["old"] - batch["reference"])
     each = {
         "kl": acted.sum(-1),
         **{name: batch[name] for name in ("reward", "length", "ended")},
     }
+    weight = batch["weight"].reshape(-1, *[1] * (each["kl"].ndim - 1))
+    weight = jnp.broadcast_to(weight, each["kl"].shape)
     return {name: ((weight * e).sum(), weight.sum()) for name, e in each.items()}
 
 
@@ -137,7 +137,7 @@ def make_rollout(
     Args:
       module: the transformer.
       grpo: how many prompts and answers.
-      write: answers prompts with it.
+      write: answers each prompt with it, in groups.
       prompts: what may be asked.
       reward: what answers are worth.
       reference: the parameters to stay near.
@@ -149,23 +149,31 @@ def make_rollout(
     @jax.jit
     def judged(params: Params, reference: Params, answers: Any, worth: Array) -> Any:
         counts = token_shares(answers.counts, grpo.normalization, grpo.group)
-        return {
-            "tokens": answers.tokens,
+        asked = (answers.prompts.tokens, answers.prompts.lengths)
+        new = answers.tokens
+        each = {
+            "answers": new,
             "counts": counts,
-            "old": log_probabilities(module, params, answers.tokens),
-            "reference": log_probabilities(module, reference, answers.tokens),
+            "old": of_answers(module, params, *asked, new),
+            "reference": of_answers(module, reference, *asked, new),
             "advantage": group_advantages(worth, grpo.group),
             "reward": worth,
             "length": answers.counts.sum(-1),
             "ended": answers.ended.astype(jnp.float32),
         }
+        by_prompt = {
+            name: leaf.reshape(-1, grpo.group, *leaf.shape[1:])
+            for name, leaf in each.items()
+        }
+        return {"prompt": asked[0], "prompt_length": asked[1], **by_prompt}
 
     def rollout(params: Params, number: int, key: Key) -> dict[str, Any]:
         del number  # the key is all that is random
         prompt_key, write_key = jax.random.split(key)
-        asked, numbers = drawn_prompts(prompts, grpo.prompts, grpo.group, prompt_key)
+        asked, numbers = drawn_prompts(prompts, grpo.prompts, prompt_key)
         answers = write(params, asked, write_key)
-        worth = jnp.asarray(reward(answers, numbers), jnp.float32)
+        worth = reward(answers, jnp.repeat(numbers, grpo.group))
+        worth = jnp.asarray(worth, jnp.float32)
         return judged(params, reference, answers, worth)
 
     return rollout

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from nnguide.array_types import Array, Key, Params
 from nnguide.language.next_token import surprise
-from nnguide.transformer.model import Transformer
+from nnguide.transformer.model import Transformer, by_heads
 
 CHUNK = 1024  # tokens whose logits are held at once, over all rows
 
@@ -36,6 +36,60 @@ def log_probabilities(
     """
     x = stream(module, params, tokens[:, :-1], key)
     return of_targets(module, params, x, tokens[:, 1:], chunk)
+
+
+def of_answers(
+    module: Transformer,
+    params: Params,
+    prompts: Int[Array, "C P"],
+    lengths: Int[Array, "C"],
+    answers: Int[Array, "B N"],
+    chunk: int = CHUNK,
+) -> Float[Array, "B N"]:
+    """Log p of each token of answers, given its prompt and the answer before it.
+
+    Args:
+      module: the transformer.
+      params: its parameters.
+      prompts: padded behind.
+      lengths: of each.
+      answers: B / C in a row to each prompt, which is read once for all of them.
+      chunk: tokens whose logits are held at once.
+    """
+    x = answer_stream(module, params, prompts, lengths, answers)
+    return of_targets(module, params, x, answers, chunk)
+
+
+def answer_stream(
+    module: Transformer,
+    params: Params,
+    prompts: Int[Array, "C P"],
+    lengths: Int[Array, "C"],
+    answers: Int[Array, "B N"],
+) -> Float[Array, "B N D"]:
+    """The stream, as `stream` gives it, at the places before the answers' tokens.
+
+    Args:
+      module: the transformer; causal, or the prompts' padding would be seen.
+      params: its parameters.
+      prompts: as in `of_answers`, like all that follows.
+      lengths: see there.
+      answers: see there.
+    """
+    copies = len(answers) // len(prompts)
+    read: Any = module.apply({"params": params}, prompts, method="read")
+    begun, kept = read
+    last = jnp.take_along_axis(begun, lengths[:, None, None] - 1, axis=1)
+    last = jnp.repeat(last, copies, axis=0)
+    places = prompts.shape[1]
+    filled = jnp.arange(places)[None] < lengths[:, None]
+    after = jnp.arange(answers.shape[1] - 1)[None]
+    positions = jnp.repeat(lengths, copies)[:, None] + after
+    rest: Any = module.apply(
+        {"params": params}, answers[:, :-1], positions, by_heads(kept, places), filled,
+        method="read_after",
+    )  # fmt: skip
+    return jnp.concatenate([last, rest], axis=1)
 
 
 def stream(

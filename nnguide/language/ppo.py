@@ -5,8 +5,9 @@ log(p / p_reference), and the answer's reward comes with its last token, so that
 near the reference is part of what is rewarded.
 
 `functions` have the shape of `training.Task`; `make_rollout` makes the batches, for
-`training.fit_alternating`. A row holds what `grpo` says but for "advantage", and per
-place "advantages", "values" (what the critic expected) and "returns" (what came).
+`training.fit_alternating`. A row is a prompt with one answer and holds what `grpo`
+says, without the group's axis and but for "advantage", and for each token "advantages",
+"values" (what the critic expected before it) and "returns" (what came).
 
 Sources: Schulman et al., arXiv 1707.06347; Ouyang et al., arXiv 2203.02155, section
 3.5; the clipped value loss is OpenAI's, Huang et al., arXiv 2403.17031, detail 13.
@@ -25,9 +26,9 @@ from nnguide.config import InputError
 from nnguide.language.grpo import rollout_metrics
 from nnguide.language.log_probabilities import (
     CHUNK,
-    log_probabilities,
+    answer_stream,
+    of_answers,
     of_targets,
-    stream,
 )
 from nnguide.language.next_token import Functions
 from nnguide.language.policy import clipped_ratio, generalized_advantages, whitened
@@ -114,7 +115,7 @@ def token_rewards(
       counts: 1 for tokens of answers.
       beta: as in `PpoConfig`.
     """
-    last = last_counted(counts)[:, None] - 1  # the place before the last token
+    last = last_counted(counts)[:, None] - 1
     ends = jnp.arange(counts.shape[1])[None] == last
     return counts * (ends * worth[:, None] - beta * (own - reference))
 
@@ -142,13 +143,13 @@ def functions(
     ) -> tuple[tuple[Array, Array], Metrics]:
         del key  # nothing is random
         counts = batch["counts"] * batch["weight"][:, None]
-        tokens = batch["tokens"]
-        x = stream(module, params["transformer"], tokens[:, :-1])
-        own = of_targets(module, params["transformer"], x, tokens[:, 1:], chunk)
+        asked, new = (batch["prompt"], batch["prompt_length"]), batch["answers"]
+        x = answer_stream(module, params["transformer"], *asked, new)
+        own = of_targets(module, params["transformer"], x, new, chunk)
         # What does not count is set equal: times 0, an infinite ratio would be NaN.
-        new = jnp.where(counts > 0, own, batch["old"])
+        own = jnp.where(counts > 0, own, batch["old"])
         improvement, clipped = clipped_ratio(
-            new, batch["old"], batch["advantages"], ppo.clip
+            own, batch["old"], batch["advantages"], ppo.clip
         )
         values = read_head(params, x)
         errors = value_loss(values, batch["values"], batch["returns"], ppo.clip)
@@ -191,17 +192,20 @@ def make_rollout(
 
     @jax.jit
     def judged(params: Params, reference: Params, answers: Any, worth: Array) -> Any:
+        asked = (answers.prompts.tokens, answers.prompts.lengths)
         tokens, counts = answers.tokens, answers.counts
-        x = stream(module, params["transformer"], tokens[:, :-1])
-        old = of_targets(module, params["transformer"], x, tokens[:, 1:])
-        likely = log_probabilities(module, reference, tokens)
+        x = answer_stream(module, params["transformer"], *asked, tokens)
+        old = of_targets(module, params["transformer"], x, tokens)
+        likely = of_answers(module, reference, *asked, tokens)
         values = read_head(params, x)
         rewards = token_rewards(worth, old, likely, counts, ppo.beta)
         advantages = generalized_advantages(
             rewards, values, counts, ppo.discount, ppo.trace
         )
         return {
-            "tokens": tokens,
+            "prompt": asked[0],
+            "prompt_length": asked[1],
+            "answers": tokens,
             "counts": token_shares(counts, ppo.normalization),
             "old": old,
             "reference": likely,
@@ -216,7 +220,7 @@ def make_rollout(
     def rollout(params: Params, number: int, key: Key) -> dict[str, Any]:
         del number  # the key is all that is random
         prompt_key, write_key = jax.random.split(key)
-        asked, numbers = drawn_prompts(prompts, ppo.rows, 1, prompt_key)
+        asked, numbers = drawn_prompts(prompts, ppo.rows, prompt_key)
         answers = write(params["transformer"], asked, write_key)
         worth = jnp.asarray(reward(answers, numbers), jnp.float32)
         return judged(params, reference, answers, worth)

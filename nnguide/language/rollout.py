@@ -31,13 +31,15 @@ class Answers(NamedTuple):
     """What a policy wrote.
 
     Attributes:
-      tokens: prompts with their answers behind, padded with 0.
-      counts: 1 where the token after a place is the answer's; T is N - 1.
+      prompts: what was asked, C of them.
+      tokens: the answers, 0 behind their ends; B / C in a row to each prompt.
+      counts: 1 for the tokens of an answer.
       ended: whether the answer ends with a stop token.
     """
 
+    prompts: Prompts
     tokens: Int[Array, "B N"]
-    counts: Float[Array, "B T"]
+    counts: Float[Array, "B N"]
     ended: Bool[Array, "B"]
 
 
@@ -53,8 +55,9 @@ def make_writer(
     execution: Execution = Execution(),  # noqa: B008, a constant
     known_tokens: int = 0,
     cached: bool = True,
+    group: int = 1,
 ) -> Writer:
-    """Compiles a transformer into a writer of answers, one to each prompt.
+    """Compiles a transformer into a writer of answers.
 
     Args:
       config: of the transformer.
@@ -63,6 +66,7 @@ def make_writer(
       execution: how it is computed.
       known_tokens: ids at or past it are padding of the vocabulary; 0: there is none.
       cached: False reads everything anew for each token.
+      group: answers to each prompt.
     """
     generator = make_generator(
         config,
@@ -72,6 +76,7 @@ def make_writer(
         new_tokens,
         stop_tokens,
         cached,
+        copies=group,
     )
 
     def write(params: Params, prompts: Prompts, key: Key) -> Answers:
@@ -83,43 +88,57 @@ def make_writer(
                 f"context, {config.context}; answer in fewer."
             )
         generated = generator(params, *prompts, key)
-        return _joined(prompts, generated, stop_tokens)
+        return _answers(prompts, generated, stop_tokens)
 
     return write
 
 
 @partial(jax.jit, static_argnums=2)
-def _joined(
+def _answers(
     prompts: Prompts, generated: Generated, stop_tokens: tuple[int, ...]
 ) -> Answers:
-    """Puts each answer right behind its prompt, where padding was."""
-    (asked, lengths), new = prompts, generated.tokens
-    places = jnp.arange(asked.shape[1] + new.shape[1])[None]
-    behind = places - lengths[:, None]  # the place in the answer
-    both = jnp.concatenate([jnp.asarray(asked), new], axis=1)
-    source = jnp.where(behind < 0, places, asked.shape[1] + behind)
-    tokens = jnp.take_along_axis(both, jnp.minimum(source, places.size - 1), axis=1)
-    written = (behind >= 0) & (behind < generated.lengths[:, None])
-    tokens = jnp.where(written | (behind < 0), tokens, 0)
-    last = jnp.take_along_axis(new, generated.lengths[:, None] - 1, axis=1)
+    tokens, lengths, _ = generated
+    counts = jnp.arange(tokens.shape[1])[None] < lengths[:, None]
+    last = jnp.take_along_axis(tokens, lengths[:, None] - 1, axis=1)
     ended = (last == jnp.asarray(stop_tokens, jnp.int32)[None]).any(-1)
-    return Answers(tokens, written[:, 1:].astype(jnp.float32), ended)
+    prompts = Prompts(*(jnp.asarray(leaf) for leaf in prompts))
+    return Answers(prompts, tokens, counts.astype(jnp.float32), ended)
+
+
+def joined(answers: Answers) -> tuple[Int[Array, "B M"], Float[Array, "B L"]]:
+    """Whole documents, each answer right behind its prompt, where padding was.
+
+    Returns:
+      Tokens, M = P + N of them, padded with 0; and 1 where the token after a place is
+      the answer's, L = M - 1.
+    """
+    (prompts, lengths), new = answers.prompts, answers.tokens
+    group, asked = len(new) // len(prompts), prompts.shape[1]
+    prompts, lengths = (jnp.repeat(leaf, group, axis=0) for leaf in (prompts, lengths))
+    places = jnp.arange(asked + new.shape[1])[None]
+    behind = places - lengths[:, None]  # the place in the answer
+    both = jnp.concatenate([prompts, new], axis=1)
+    source = jnp.where(behind < 0, places, asked + behind)
+    tokens = jnp.take_along_axis(both, jnp.minimum(source, places.size - 1), axis=1)
+    written = answers.counts.sum(-1, keepdims=True)
+    answered = (behind >= 0) & (behind < written)
+    tokens = jnp.where(answered | (behind < 0), tokens, 0)
+    return tokens, answered[:, 1:].astype(jnp.float32)
 
 
 def drawn_prompts(
-    prompts: Prompts, count: int, group: int, key: Key
-) -> tuple[Prompts, Int[Array, "B"]]:
-    """Prompts at random, each `group` times in a row, and their numbers.
+    prompts: Prompts, count: int, key: Key
+) -> tuple[Prompts, Int[Array, "C"]]:
+    """Prompts at random, and their numbers.
 
     Args:
       prompts: to choose from; none comes twice where there are enough.
-      count: how many different ones.
-      group: answers to each.
+      count: how many, C.
       key: of the choice.
     """
     number = len(prompts.lengths)
     laps = -(-count // number)
     keys = jax.random.split(key, laps)
     orders = [jax.random.permutation(key, number) for key in keys]
-    chosen = jnp.repeat(jnp.concatenate(orders)[:count], group)
+    chosen = jnp.concatenate(orders)[:count]
     return Prompts(*(jnp.asarray(leaf)[chosen] for leaf in prompts)), chosen

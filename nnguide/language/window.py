@@ -14,7 +14,7 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from nnguide.array_types import Array, Params
-from nnguide.transformer.model import Cache, Transformer
+from nnguide.transformer.model import Cache, Transformer, by_heads
 
 
 class Memory(NamedTuple):
@@ -47,12 +47,28 @@ class Window:
         self.half = self.context // 2
 
     def begin(
-        self, params: Params, prompts: Int[Array, "B P"], lengths: Int[Array, "B"]
+        self,
+        params: Params,
+        prompts: Int[Array, "C P"],
+        lengths: Int[Array, "C"],
+        copies: int = 1,
     ) -> tuple[Memory, Float[Array, "B V"]]:
-        """Reads the prompts; gives the logits of what follows them."""
+        """Reads the prompts; gives the logits of what follows them.
+
+        Args:
+          params: of the transformer.
+          prompts: padded behind.
+          lengths: of each.
+          copies: rows in a row that begin with each prompt, which is read once.
+        """
         tokens = jnp.pad(prompts, ((0, 0), (0, self.context - prompts.shape[1])))
         logits, kept = self._read(params, prompts, lengths)
-        return Memory(tokens, lengths, self._remembered(prompts, lengths, kept)), logits
+        tokens, lengths, logits = (
+            jnp.repeat(each, copies, axis=0) for each in (tokens, lengths, logits)
+        )
+        kept = jax.tree.map(lambda a: jnp.repeat(a, copies, axis=1), kept)
+        cache = self._remembered(prompts.shape[1], lengths, kept)
+        return Memory(tokens, lengths, cache), logits
 
     def go_on(
         self,
@@ -87,8 +103,8 @@ class Window:
         tokens = jnp.where(full[:, None], moved, memory.tokens)
         return Memory(tokens, lengths, memory.cache)
 
-    def _remembered(self, prompts: Array, lengths: Array, kept: Any) -> Cache | None:
-        del prompts, lengths, kept
+    def _remembered(self, asked: int, lengths: Array, kept: Any) -> Cache | None:
+        del asked, lengths, kept
         return None
 
     def _read(self, params: Params, tokens: Array, lengths: Array) -> tuple[Array, Any]:
@@ -142,31 +158,20 @@ class CachedWindow(Window):
             rows = full[None, :, None, None, None]
             return jnp.where(rows, jnp.roll(new, first, axis=-2), old)
 
-        kept = jax.tree.map(moved_there, _by_heads(fresh, places), cache.kept)
+        kept = jax.tree.map(moved_there, by_heads(fresh, places), cache.kept)
         holds_half = jnp.roll(jnp.arange(places) < self.half, first)[None]
         filled = jnp.where(full[:, None], holds_half, cache.filled)
         cache = Cache(kept, filled, moved.lengths, cache.place)
         return Memory(moved.tokens, moved.lengths, cache)
 
-    def _remembered(self, prompts: Array, lengths: Array, kept: Any) -> Cache:
+    def _remembered(self, asked: int, lengths: Array, kept: Any) -> Cache:
         """Room for the prompts, padding included, and for what a row may add to them.
 
         A row never fills more places than that before its oldest token is dropped.
         """
-        asked = prompts.shape[1]
         places = asked + min(self.new_tokens, self.context)
         filled = jnp.arange(places)[None] < lengths[:, None]
-        return Cache(_by_heads(kept, places), filled, lengths, jnp.int32(asked))
-
-
-def _by_heads(kept: Any, places: int) -> Any:
-    """Keys and values (L, B, T, G, K) as they are kept, (L, B, G, places, K)."""
-
-    def spread(a: Array) -> Array:
-        room = places - a.shape[2]
-        return jnp.pad(a.swapaxes(2, 3), ((0, 0), (0, 0), (0, 0), (0, room), (0, 0)))
-
-    return jax.tree.map(spread, kept)
+        return Cache(by_heads(kept, places), filled, lengths, jnp.int32(asked))
 
 
 def _append(memory: Memory, latest: Array) -> Array:

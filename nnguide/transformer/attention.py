@@ -42,13 +42,13 @@ class Sight(NamedTuple):
     Attributes:
       rotation: by which the queries and keys of the new tokens turn.
       segments: the document a token belongs to; it sees no other.
-      filled: the places of a cache that hold a token of the row; with it, one new
-        token a row is read, which sees these and itself.
+      filled: the places of a cache that hold a token; the new tokens see these and
+        those among themselves that are not later.
     """
 
     rotation: Rotation | None = None
     segments: Int[Array, "B T"] | None = None
-    filled: Bool[Array, "B S"] | None = None
+    filled: Bool[Array, "C S"] | None = None
 
 
 class Attention(nn.Module):
@@ -79,7 +79,7 @@ class Attention(nn.Module):
           x: the new tokens, normalized.
           sight: what they may see.
           key: for dropout; None switches it off.
-          cached: of tokens that came before, (B, G, S, K).
+          cached: of tokens that came before, (C, G, S, K); B / C rows share each.
           source: vectors to attend to instead of x: cross-attention, without mask.
         """
         config, (batch, tokens) = self.config, x.shape[:2]
@@ -118,17 +118,14 @@ class Attention(nn.Module):
     def _recall(
         self, query: Array, new: KeysValues, cached: KeysValues, filled: Array
     ) -> Array:
-        """What one new token a row takes from those before it and from itself."""
+        """What new tokens take from those before them and from each other."""
         dtype = dtype_of(self.execution)
-        query, key, value = (
-            each[:, 0].astype(dtype) for each in (query, new.keys, new.values)
-        )
+        query, key, value = (each.astype(dtype) for each in (query, *new))
         kept_keys, kept_values = (each.astype(dtype) for each in cached)
-        mixed = attention_kernels.attend_cached(
+        return attention_kernels.attend_cached(
             query, key, value, kept_keys, kept_values, filled,
             self.config.attention_softcap,
         )  # fmt: skip
-        return mixed[:, None]
 
     def _mix(
         self, query: Array, key: Array, value: Array, sight: Sight,

@@ -23,6 +23,21 @@ from nnguide.transformer.embedding import Embedding, mask_unknown, rotation
 from nnguide.transformer.norm import Normalize
 
 
+def by_heads(kept: KeysValues | None, places: int) -> KeysValues | None:
+    """Keys and values (L, B, T, G, K) as they are kept, (L, B, G, S, K).
+
+    Args:
+      kept: as `Transformer.read` gives them; None where blocks have no attention.
+      places: S, T or more.
+    """
+
+    def spread(a: Array) -> Array:
+        room = places - a.shape[2]
+        return jnp.pad(a.swapaxes(2, 3), ((0, 0), (0, 0), (0, 0), (0, room), (0, 0)))
+
+    return jax.tree.map(spread, kept)
+
+
 class Cache(NamedTuple):
     """What a row's earlier tokens left for the later ones; shapes never change.
 
@@ -115,10 +130,33 @@ class Transformer(nn.Module):
         Returns:
           Their logits, and the cache with them.
         """
-        positions, tokens = cache.lengths[:, None], tokens[:, None]
-        sight = Sight(self._rotation(tokens, positions), filled=cache.filled)
-        x, new = self._through(tokens, positions, sight, None, cache.kept)
+        x, new = self._after(
+            tokens[:, None], cache.lengths[:, None], cache.kept, cache.filled
+        )
         return self.unembed(x)[:, 0], _kept(cache, new)
+
+    def read_after(
+        self,
+        tokens: Int[Array, "B T"],
+        positions: Int[Array, "B T"],
+        kept: KeysValues | None,
+        filled: Bool[Array, "C S"],
+    ) -> Float[Array, "B T D"]:
+        """The residual stream of documents whose beginnings were read before.
+
+        Args:
+          tokens: of the rest.
+          positions: their places in the documents.
+          kept: of the beginnings, (L, C, G, S, K); B / C documents in a row share each.
+          filled: which places of a beginning hold a token.
+        """
+        return self._after(tokens, positions, kept, filled)[0]
+
+    def _after(
+        self, tokens: Array, positions: Array, kept: KeysValues | None, filled: Array
+    ) -> tuple[Array, KeysValues | None]:
+        sight = Sight(self._rotation(tokens, positions), filled=filled)
+        return self._through(tokens, positions, sight, None, kept)
 
     def _rotation(self, tokens: Array, positions: Array | None) -> Any:
         if self.config.positions != "rotary":

@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from functools import partial
 
 import jax
 import jax.numpy as jnp
@@ -14,13 +15,18 @@ from nnguide.config import InputError
 from nnguide.language import grpo, ppo
 from nnguide.language.generation import Generated, pad_prompts
 from nnguide.language.grpo import GrpoConfig
-from nnguide.language.log_probabilities import log_probabilities
+from nnguide.language.log_probabilities import (
+    answer_stream,
+    log_probabilities,
+    of_answers,
+)
 from nnguide.language.ppo import PpoConfig
 from nnguide.language.rollout import (
     Answers,
     Prompts,
-    _joined,
+    _answers,
     drawn_prompts,
+    joined,
     make_writer,
 )
 from nnguide.language.scalar_head import read_head, with_head
@@ -53,20 +59,28 @@ def params():
 
 def likes(answers: Answers, numbers):
     """How many of an answer's tokens are the one that is liked."""
-    return ((answers.tokens[:, 1:] == LIKED) * answers.counts).sum(-1)
+    return ((answers.tokens == LIKED) * answers.counts).sum(-1)
 
 
-def writer(cached=True):
-    return make_writer(CONFIG, 6, (STOP,), cached=cached)
+def writer(cached=True, group=1):
+    return make_writer(CONFIG, 6, (STOP,), cached=cached, group=group)
 
 
 @functools.cache
 def rollout(algorithm, cached=True):
     start = nn.unbox(initial_params(CONFIG, jax.random.key(0)))
-    common = (writer(cached), PROMPTS, likes, start)
+    common = (PROMPTS, likes, start)
     if algorithm == "grpo":
-        return grpo.make_rollout(MODULE, GROUPS, *common)
-    return ppo.make_rollout(MODULE, SINGLE, *common)
+        return grpo.make_rollout(MODULE, GROUPS, writer(cached, 4), *common)
+    return ppo.make_rollout(MODULE, SINGLE, writer(cached), *common)
+
+
+@jax.jit
+def likely(params, rows):
+    """Log p of the answers' tokens, in the shape of the rows."""
+    answers = rows["answers"].reshape(-1, 6)
+    found = of_answers(MODULE, params, rows["prompt"], rows["prompt_length"], answers)
+    return found.reshape(rows["answers"].shape)
 
 
 def functions(algorithm):
@@ -92,7 +106,7 @@ def fit(algorithm, params, workdir=None, rounds=4, rate=3e-3, cached=True):
         Task(*functions(algorithm)),
         training.make_optimizer(OptimizerConfig("adamw", rate), 16),
         rollout(algorithm, cached),
-        Rounds(rows=8, batch_size=4, epochs=2),
+        Rounds(2, 1, epochs=2) if algorithm == "grpo" else Rounds(8, 4, epochs=2),
         config,
         start=start_of(algorithm, params),
         workdir=workdir,
@@ -102,7 +116,8 @@ def fit(algorithm, params, workdir=None, rounds=4, rate=3e-3, cached=True):
 def test_an_answer_stands_behind_its_prompt():
     new = jnp.asarray([[7, 8, 0, 0], [6, 7, 8, 5], [0, 0, 0, 0]])
     generated = Generated(new, jnp.asarray([3, 4, 1]), None)
-    tokens, counts, ended = _joined(PROMPTS, generated, (STOP,))
+    answers = _answers(PROMPTS, generated, (STOP,))
+    tokens, counts = joined(answers)
     assert tokens.tolist() == [
         [1, 2, 3, 7, 8, 0, 0, 0],
         [4, 6, 7, 8, 5, 0, 0, 0],
@@ -113,15 +128,32 @@ def test_an_answer_stands_behind_its_prompt():
         [1, 1, 1, 1, 0, 0, 0],
         [0, 1, 0, 0, 0, 0, 0],
     ]
-    assert ended.tolist() == [True, False, True]
+    assert answers.ended.tolist() == [True, False, True]
 
 
-def test_prompts_come_in_groups_and_none_twice_before_all_came(key):
-    asked, numbers = drawn_prompts(PROMPTS, 4, 2, key)
-    groups = np.asarray(numbers).reshape(4, 2)
-    assert (groups[:, 0] == groups[:, 1]).all()
-    assert sorted(groups[:3, 0]) == [0, 1, 2]
+def test_no_prompt_comes_twice_before_all_came(key):
+    asked, numbers = drawn_prompts(PROMPTS, 4, key)
+    assert sorted(np.asarray(numbers)[:3]) == [0, 1, 2]
     assert np.array_equal(asked.tokens, PROMPTS.tokens[np.asarray(numbers)])
+
+
+def test_a_prompt_read_once_for_a_group_is_one_read_for_each_answer(params, key):
+    together = writer(group=4)(params, PROMPTS, key)
+    each = Prompts(*(np.repeat(leaf, 4, axis=0) for leaf in PROMPTS))
+    alone = writer()(params, each, key)
+    for one, other in zip(together[1:], alone[1:], strict=True):
+        np.testing.assert_array_equal(one, other)
+    tokens, counts = joined(together)
+    np.testing.assert_array_equal(tokens, joined(alone)[0])
+    assert counts.sum() == together.counts.sum()
+    found = jax.jit(partial(of_answers, MODULE))(
+        params, *together.prompts, together.tokens
+    )
+    whole = log_probabilities(MODULE, params, tokens)
+    acted = np.asarray(together.counts) > 0
+    np.testing.assert_allclose(
+        np.asarray(found)[acted], np.asarray(whole)[np.asarray(counts) > 0], atol=1e-5
+    )
 
 
 SLOW_PPO = pytest.mark.parametrize(
@@ -136,10 +168,9 @@ def test_a_rollout_with_a_cache_is_one_without(params, key, algorithm):
     one, other = (rollout(algorithm, cached)(own, 0, key) for cached in (True, False))
     for name in one:
         np.testing.assert_array_equal(one[name], other[name], err_msg=name)
-    assert set(np.asarray(one["length"])) != {6.0}  # some stopped
+    assert set(np.asarray(one["length"]).ravel()) != {6.0}  # some stopped
     # The log-probabilities are those that the loss will compute: the ratio starts at 1.
-    again = jax.jit(lambda p, t: log_probabilities(MODULE, p, t))(params, one["tokens"])
-    np.testing.assert_allclose(one["old"], again, atol=1e-6)
+    np.testing.assert_allclose(one["old"], likely(params, one), atol=1e-6)
 
 
 @pytest.mark.parametrize("normalization", ["token", "sequence", "group"])
@@ -147,22 +178,25 @@ def test_grpo_by_its_closed_form(params, key, normalization):
     config = dataclasses.replace(GROUPS, normalization=normalization)
     rows = dict(rollout("grpo")(params, 0, key))
     acted = rows["counts"] > 0
-    rows["counts"] = token_shares(acted.astype("float32"), normalization, 4)
+    shares = token_shares(acted.astype("float32").reshape(8, 6), normalization, 4)
+    rows["counts"] = shares.reshape(2, 4, 6)
     shift = 0.3 * jax.random.normal(key, rows["old"].shape)
     rows |= {"old": rows["old"] + shift, "reference": rows["old"] - shift}
-    batch = {**rows, "weight": jnp.ones(8), "example": jnp.arange(8)}
+    batch = {**rows, "weight": jnp.ones(2), "example": jnp.arange(2)}
     loss = jax.jit(grpo.functions(CONFIG, config).loss)
     (total, weight), metrics = loss(params, batch, key)
 
-    new = np.asarray(log_probabilities(MODULE, params, rows["tokens"]), float)
-    old, reference = (np.asarray(rows[name], float) for name in ("old", "reference"))
+    new = np.asarray(likely(params, rows), float).reshape(8, 6)
+    old, reference = (
+        np.asarray(rows[name], float).reshape(8, 6) for name in ("old", "reference")
+    )
     worth = np.asarray(rows["reward"], float).reshape(2, 4)
     spread = worth.std(-1, keepdims=True) + 1e-4
     advantage = ((worth - worth.mean(-1, keepdims=True)) / spread).reshape(8, 1)
     ratio, apart = np.exp(new - old), reference - new
     each = np.minimum(ratio * advantage, np.clip(ratio, 0.8, 1.2) * advantage)
     each = -each + 0.1 * (np.exp(apart) - apart - 1)
-    acted = np.asarray(acted)
+    acted = np.asarray(acted).reshape(8, 6)
     means = {
         "token": each[acted].mean(),
         "sequence": np.mean([e[a].mean() for e, a in zip(each, acted, strict=True)]),
@@ -184,11 +218,11 @@ def test_ppo_by_its_closed_form(params, key):
 
     found = {name: np.asarray(leaf, float) for name, leaf in rows.items()}
     acted = found["counts"] > 0
-    tokens = rows["tokens"]
-    ratio = np.exp(np.asarray(log_probabilities(MODULE, params, tokens)) - found["old"])
+    ratio = np.exp(np.asarray(likely(params, rows)) - found["old"])
     advantage = found["advantages"]
     better = np.minimum(ratio * advantage, np.clip(ratio, 0.8, 1.2) * advantage)
-    x = MODULE.apply({"params": params}, tokens[:, :-1], method="read")[0]
+    asked = (rows["prompt"], rows["prompt_length"])
+    x = answer_stream(MODULE, params, *asked, rows["answers"])
     values, returns = np.asarray(read_head(own, x), float), found["returns"]
     near = found["values"] + np.clip(values - found["values"], -0.2, 0.2)
     errors = 0.5 * np.maximum((values - returns) ** 2, (near - returns) ** 2)

@@ -1,4 +1,4 @@
-"""One new token a row: what it takes from a cache is what the reference takes."""
+"""New tokens take from what is kept, and from each other, what the reference takes."""
 
 import jax
 import jax.numpy as jnp
@@ -7,43 +7,48 @@ import pytest
 
 from nnguide.transformer.attention_kernels import cached, written_out
 
-BATCH, PLACES, WIDTH = 3, 7, 8
+CACHES, PLACES, WIDTH = 3, 7, 8
 
 
 @pytest.mark.parametrize(("heads", "groups"), [(4, 4), (4, 2), (4, 1)])
-@pytest.mark.parametrize("softcap", [0.0, 1.5])
-def test_a_new_token_takes_what_the_reference_takes(key, heads, groups, softcap):
-    keys = jax.random.split(key, 3)
-    query = jax.random.normal(keys[0], (BATCH, 1, heads, WIDTH))
-    others = (BATCH, PLACES + 1, groups, WIDTH)  # the new token's own come last
-    key_of, value = (jax.random.normal(each, others) for each in keys[1:])
-    filled = jnp.asarray(np.random.default_rng(0).random((BATCH, PLACES)) < 0.6)
-    filled = filled.at[0].set(False)  # this row's new token has nothing before it
-    itself = jnp.ones((BATCH, 1), bool)
+@pytest.mark.parametrize(
+    ("copies", "tokens", "softcap"), [(1, 1, 0.0), (2, 3, 0.0), (2, 3, 1.5)]
+)
+def test_new_tokens_take_what_the_reference_takes(
+    key, heads, groups, copies, tokens, softcap
+):
+    keys = jax.random.split(key, 5)
+    rows = CACHES * copies
+    query = jax.random.normal(keys[0], (rows, tokens, heads, WIDTH))
+    new = [jax.random.normal(k, (rows, tokens, groups, WIDTH)) for k in keys[1:3]]
+    kept = [jax.random.normal(k, (CACHES, groups, PLACES, WIDTH)) for k in keys[3:]]
+    filled = jnp.asarray(np.random.default_rng(0).random((CACHES, PLACES)) < 0.6)
+    filled = filled.at[0].set(False)  # these rows have nothing before them
+    before = [jnp.repeat(a.swapaxes(1, 2), copies, axis=0) for a in kept]
+    earlier = jnp.repeat(filled, copies, axis=0)[:, None]
+    among_new = jnp.tril(jnp.ones((tokens, tokens), bool))[None]
+    valid = jnp.concatenate(
+        [
+            jnp.broadcast_to(earlier, (rows, tokens, PLACES)),
+            jnp.broadcast_to(among_new, (rows, tokens, tokens)),
+        ],
+        axis=-1,
+    )
+    joined = [jnp.concatenate(pair, 1) for pair in zip(before, new, strict=True)]
     wanted = written_out.attend(
-        query,
-        key_of,
-        value,
-        causal=False,
-        valid=jnp.concatenate([filled, itself], 1)[:, None],
-        softcap=softcap,
+        query, *joined, causal=False, valid=valid, softcap=softcap
     )
-    kept_keys, kept_values = (a[:, :-1].swapaxes(1, 2) for a in (key_of, value))
-    new_key, new_value = (a[:, -1] for a in (key_of, value))
-    found = cached.attend(
-        query[:, 0], new_key, new_value, kept_keys, kept_values, filled, softcap
-    )
-    np.testing.assert_allclose(found, wanted[:, 0], atol=1e-6)
-    alone = jnp.repeat(value[0, -1], heads // groups, axis=0)
-    np.testing.assert_allclose(found[0], alone, atol=1e-6)
+    found = cached.attend(query, new[0], new[1], kept[0], kept[1], filled, softcap)
+    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    alone = jnp.repeat(new[1][0, 0], heads // groups, axis=0)
+    np.testing.assert_allclose(found[0, 0], alone, atol=1e-6)
 
 
 def test_empty_places_are_never_read(key):
-    shape = (BATCH, 2, PLACES, WIDTH)
-    kept = jax.random.normal(key, shape)
+    kept = jax.random.normal(key, (CACHES, 2, PLACES, WIDTH))
     filled = jnp.arange(PLACES)[None] < jnp.asarray([1, 4, 7])[:, None]
     dirty = jnp.where(filled[:, None, :, None], kept, 1e3)
-    ones = jnp.ones((BATCH, 2, WIDTH))
+    ones = jnp.ones((CACHES, 1, 2, WIDTH))
     clean, other = (
         cached.attend(ones, ones, ones, each, each, filled) for each in (kept, dirty)
     )
