@@ -86,12 +86,14 @@ def _largest(workload: Workload, topology: Topology) -> tuple[int, Report]:
     reports: dict[int, Report] = {}  # by examples a shard
     fits, too_many, trial = 0, None, 1
     while too_many is None or too_many - fits > 1:
-        print(f"trying a batch of {trial * shards:,}", file=sys.stderr)
-        reports[trial] = describe(workload, topology, trial * shards)
-        if reports[trial].fits(topology):
-            fits = trial
+        print(f"a batch of {trial * shards:,}: ", end="", file=sys.stderr, flush=True)
+        reports[trial] = report = describe(workload, topology, trial * shards)
+        if report.fits(topology):
+            fits, verdict = trial, "fits"
         else:
-            too_many = trial
+            too_many, verdict = trial, "does not fit"
+        needed = f"{report.bytes.total / GIB:.2f} of {memory / GIB:.0f} GiB"
+        print(f"{needed}, {verdict} ({report.compile_seconds:.0f} s)", file=sys.stderr)
         known = {size: report.bytes.total for size, report in reports.items()}
         trial = _next_trial(known, memory, fits, too_many)
     if not fits:
