@@ -244,6 +244,14 @@ def test_auto_finds_the_largest_batch_that_fits(monkeypatch, largest, power):
     assert len(tried) == len(set(tried)) <= 16
 
 
+def test_auto_looks_beyond_a_size_whose_layout_is_dear():
+    fitting = {2: 2 * GIB, 31: 10 * GIB}
+    assert dry_run._next_trial(fitting, {32}, 16 * GIB, last_fits=False) == 33
+    assert dry_run._next_trial(fitting, {32, 33}, 16 * GIB, last_fits=False) is None
+    fitting[33] = 11 * GIB
+    assert dry_run._next_trial(fitting, {32}, 16 * GIB, last_fits=True) == 43
+
+
 def test_auto_says_when_nothing_fits(monkeypatch):
     held = Bytes(20 * GIB, 0, 0, 0, 0)
     too_large = Report(1, held, 1, 1, {}, False, {}, 0.0, 1, "tokens")
