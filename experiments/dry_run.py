@@ -120,7 +120,7 @@ def _next_trial(
     """
     fits = max(fitting, default=0)
     too_many = min((size for size in refused if size > fits), default=None)
-    if too_many == fits + 1:
+    if too_many is not None and too_many == fits + 1:
         beyond = too_many + 1
         return beyond if fits and beyond not in refused else None
     if too_many is not None and not last_fits:
