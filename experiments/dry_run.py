@@ -73,8 +73,9 @@ def run(config: Config) -> tuple[Topology, int, Report]:
 def _largest(workload: Workload, topology: Topology) -> tuple[int, Report]:
     """The largest batch that fits, by as few compilations as may be.
 
-    Bytes grow about linearly with the batch, so the line through the last two reports
-    tells where to try next; what fits and what does not close in on the answer.
+    One more example a shard does not fit, nor do two more. A still larger batch may,
+    for the compiler chooses other layouts for other sizes (libtpu needs half as much
+    again for GPT-2 where a chip has a multiple of 8).
     """
     memory = topology.chip.memory
     if memory is None or not topology.compiles:
@@ -83,39 +84,51 @@ def _largest(workload: Workload, topology: Topology) -> tuple[int, Report]:
             "compiler is here; give a number."
         )
     shards = batch_shards(topology.mesh)
-    reports: dict[int, Report] = {}  # by examples a shard
-    fits, too_many, trial = 0, None, 1
-    while too_many is None or too_many - fits > 1:
-        print(f"trying a batch of {trial * shards:,}", file=sys.stderr)
-        reports[trial] = describe(workload, topology, trial * shards)
-        if reports[trial].fits(topology):
-            fits = trial
+    fitting: dict[int, Report] = {}  # by examples a shard
+    refused: set[int] = set()
+    trial: int | None = 1
+    while trial:
+        print(f"a batch of {trial * shards:,}: ", end="", file=sys.stderr, flush=True)
+        report = describe(workload, topology, trial * shards)
+        fits = report.fits(topology)
+        if fits:
+            fitting[trial] = report
         else:
-            too_many = trial
-        known = {size: report.bytes.total for size, report in reports.items()}
-        trial = _next_trial(known, memory, fits, too_many)
-    if not fits:
+            refused.add(trial)
+        needed = f"{report.bytes.total / GIB:.2f} of {memory / GIB:.0f} GiB"
+        verdict = "fits" if fits else "does not fit"
+        print(f"{needed}, {verdict} ({report.compile_seconds:.0f} s)", file=sys.stderr)
+        known = {size: report.bytes.total for size, report in fitting.items()}
+        trial = _next_trial(known, refused, memory, bool(fits))
+    if not fitting:
         raise InputError(
             f"--batch=auto: not even {shards} examples fit; split the parameters over "
             "more devices (--parallel.mesh), or compute more anew (--remat)."
         )
-    return fits * shards, reports[fits]
+    most = max(fitting)
+    return most * shards, fitting[most]
 
 
 def _next_trial(
-    known: dict[int, int], memory: int, fits: int, too_many: int | None
-) -> int:
-    """Where the line through the last two (examples, bytes) meets the memory.
+    fitting: dict[int, int], refused: set[int], memory: int, last_fits: bool
+) -> int | None:
+    """Where to look next; None where nothing is left.
 
-    While all fits, at most 16 times as many; then between what fits and what does not,
-    every other time in the middle, for memory need not grow along a line.
+    Bytes grow about linearly, so after a success the line through the last two
+    (examples, bytes) that fit tells where the memory ends, at most 64 times as far.
+    After a refusal, which costs seconds and leaves that line as it was, the middle.
     """
-    if too_many is not None and len(known) % 2:
+    fits = max(fitting, default=0)
+    too_many = min((size for size in refused if size > fits), default=None)
+    if too_many is not None and too_many == fits + 1:
+        beyond = too_many + 1
+        return beyond if fits and beyond not in refused else None
+    if too_many is not None and not last_fits:
         return (fits + too_many) // 2
-    most = 16 * fits if too_many is None else too_many - 1
-    if len(known) == 1:
+    most = 64 * fits if too_many is None else too_many - 1
+    if len(fitting) == 1:
         return min(2, most)
-    (first, held), (last, holds) = list(known.items())[-2:]
+    (first, held), (last, holds) = list(fitting.items())[-2:]
     slope = (holds - held) / (last - first)
     guess = last + int((memory - holds) // slope) if slope > 0 else most
     return max(fits + 1, min(guess, most))

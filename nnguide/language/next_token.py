@@ -17,6 +17,7 @@ import jax
 import jax.numpy as jnp
 from jaxtyping import Float, Int
 
+from nnguide import target
 from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.transformer.config import Execution, TransformerConfig
 from nnguide.transformer.model import Transformer, initial_params
@@ -95,8 +96,22 @@ def surprise(
       The surprise, and log(sum of exp logits), which z-loss keeps near 0.
     """
     log_sum = jax.nn.logsumexp(logits, axis=-1)
-    chosen = jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
-    return log_sum - chosen, log_sum
+    return log_sum - _chosen(logits, targets), log_sum
+
+
+def _chosen(
+    logits: Float[Array, "*before V"], targets: Int[Array, "*before"]
+) -> Float[Array, "*before"]:
+    """The targets' logits: read where that is quick, on TPUs picked out of a sum.
+
+    There a gather keeps all logits a second time in another layout (6 of 16 GiB for 32
+    windows of GPT-2); the sum melts into the one of the softmax. On CPUs the sum makes
+    loss and gradient 5 to 20% slower.
+    """
+    if target.platform() != "tpu":
+        return jnp.take_along_axis(logits, targets[..., None], axis=-1)[..., 0]
+    tokens = jax.lax.broadcasted_iota(targets.dtype, logits.shape, logits.ndim - 1)
+    return jnp.where(tokens == targets[..., None], logits, 0).sum(axis=-1)
 
 
 def perplexity(loss: float) -> float:

@@ -48,6 +48,20 @@ CHIPS: dict[str, Chip] = {
 }
 
 
+# Else libtpu looks for the metadata server of a TPU machine, refuses while any other
+# process of this machine has it loaded, and complains that it knows neither this host's
+# chips nor its neighbours. Here nothing will touch a TPU.
+_WITHOUT_TPU = {
+    "TPU_SKIP_MDS_QUERY": "1",
+    "ALLOW_MULTIPLE_LIBTPU_LOAD": "1",
+    "TPU_HOST_BOUNDS": "1,1,1",
+    "TPU_WORKER_HOSTNAMES": "localhost",
+}
+
+# Both cores of a chip work as one, which is how JAX runs on it.
+_AS_ONE_DEVICE = {"v4": {"chip_config_name": "megacore"}}
+
+
 class Topology(NamedTuple):
     """A kind of device and how they are laid out.
 
@@ -93,22 +107,22 @@ def make_topology(name: str, mesh: str) -> Topology:
     count = math.prod(map(int, parts))
     shape = mesh_shape(mesh, count)
     if kind.startswith("v"):
-        return Topology(kind, "tpu", _tpu_mesh(name, shape))
+        return Topology(kind, "tpu", _tpu_mesh(kind, name, shape))
     if kind == "cpu":
         return Topology(kind, "cpu", _cpu_mesh(name, count, shape))
     kinds = (AxisType.Auto,) * len(AXES)
     return Topology(kind, "gpu", AbstractMesh(shape, AXES, axis_types=kinds))
 
 
-def _tpu_mesh(name: str, shape: tuple[int, int, int]) -> Mesh:
+def _tpu_mesh(kind: str, name: str, shape: tuple[int, int, int]) -> Mesh:
     from jax.experimental import topologies
 
-    # Else libtpu looks for the metadata server of a TPU machine, and refuses while any
-    # other process of this machine has it loaded; here nothing will touch a TPU.
-    os.environ.setdefault("TPU_SKIP_MDS_QUERY", "1")
-    os.environ.setdefault("ALLOW_MULTIPLE_LIBTPU_LOAD", "1")
+    for variable, value in _WITHOUT_TPU.items():
+        os.environ.setdefault(variable, value)
     try:
-        described = topologies.get_topology_desc(platform="tpu", topology_name=name)
+        described = topologies.get_topology_desc(
+            platform="tpu", topology_name=name, **_AS_ONE_DEVICE.get(kind, {})
+        )
     except Exception as error:  # whatever the plugin raises
         reason = (str(error).splitlines() or [type(error).__name__])[0][:200]
         raise InputError(

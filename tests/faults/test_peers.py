@@ -1,5 +1,6 @@
 """One of two processes is killed: the other ends too, says why, and both go on."""
 
+import re
 import time
 
 import pytest
@@ -9,6 +10,11 @@ from two_processes import run, start
 from nnguide.parallel import ParallelConfig
 
 STEPS = 20_000
+# How JAX's last words name who is gone: task 0 leads; it alone knows of the others'.
+NAMED = (
+    r"the leader task was preempted/died",
+    r"Task 1 heartbeat timeout|stopped sending heartbeats\):\s+1\b",
+)
 
 
 @pytest.mark.slow
@@ -29,8 +35,7 @@ def test_the_other_ends_within_a_minute_and_names_it(tmp_path, victim):
     print(said[-3000:])
     assert time.monotonic() - killed < 60
     assert both[1 - victim].returncode != 0
-    # The coordinator's word, or Gloo's, of who is gone.
-    assert any(word in said for word in (f"task:{victim}", f"task {victim}", "peer"))
+    assert re.search(NAMED[victim], said)
     newest = max(int(path.name) for path in (folder / "checkpoints").glob("*00"))
     found = run(folder, steps=newest + 100)
     two = ParallelConfig(devices=2)

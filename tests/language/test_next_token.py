@@ -8,6 +8,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
+from nnguide import target
 from nnguide.language import next_token
 from nnguide.transformer.config import Execution, TransformerConfig
 
@@ -36,9 +37,11 @@ def test_at_birth_the_model_knows_nothing(params, key):
     assert metrics == {}
 
 
-def test_surprise_is_minus_log_softmax():
+@pytest.mark.parametrize("platform", ["cpu", "tpu"])
+def test_surprise_is_minus_log_softmax(platform):
     logits = jnp.asarray([[1.0, 2.0, 0.5], [0.0, 0.0, 30.0]])
-    each, log_sum = next_token.surprise(logits, jnp.asarray([1, 0]))
+    with target.compiling_for(platform):
+        each, log_sum = next_token.surprise(logits, jnp.asarray([1, 0]))
     expected = -np.log(np.exp(2) / np.exp([1, 2, 0.5]).sum())
     assert float(each[0]) == pytest.approx(expected, rel=1e-6)
     assert float(each[1]) == pytest.approx(30, rel=1e-5)

@@ -26,6 +26,13 @@ def test_a_v5p_chip_has_six_links():
     assert CHIPS["v5p"].link_rate == pytest.approx(5.4e11)
 
 
+def test_a_tpu_chip_is_one_device_and_libtpu_is_silent(capfd):
+    pytest.importorskip("libtpu")
+    for name in ("v4:2x2x2", "v5e:2x4", "v5p:2x2x2", "v6e:2x4"):
+        assert make_topology(name, "").mesh.size == 8
+    assert capfd.readouterr() == ("", "")
+
+
 @pytest.mark.parametrize(
     ("name", "says"),
     [
