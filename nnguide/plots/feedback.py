@@ -81,9 +81,11 @@ def frontier(
     """
     drawing, axes = figure(theme, 12, 5.4)
     farthest = max(0.1, *(float(kl.max()) for kl, _ in paths.values()))
+    opinions = np.concatenate([worth for _, worth in paths.values()])
+    low, high = opinions.min() - 0.05, opinions.max() + 0.05
     axes.set(
-        xlim=(0, farthest * 1.08),
-        ylim=(0, 1.02),
+        xlim=(-0.01 * farthest, farthest * 1.08),
+        ylim=(low, high),
         xlabel="distance from the fine-tuned model, KL in nats an answer",
         ylabel="the judge's opinion, 0 to 1",
     )
@@ -92,18 +94,22 @@ def frontier(
         paths.values(), series, DASHES[: len(paths)], strict=True
     ):
         axes.plot(kl, worth, color=colour, ls=dashes, lw=2, marker="o", ms=5)
-    ends = {name: (kl[-1] / farthest, worth[-1]) for name, (kl, worth) in paths.items()}
+    ends = {
+        name: (kl[-1] / farthest, (worth[-1] - low) / (high - low))
+        for name, (kl, worth) in paths.items()
+    }
     raised = _apart(ends)
     for (name, (kl, worth)), colour in zip(paths.items(), series, strict=True):
-        beside = (9, raised[name])
+        beside = (6, 11 + raised[name])
         label(axes, kl[-1], worth[-1], name, offset=beside, color=colour, size=LABEL)
     best = max(paths, key=lambda name: float(paths[name][1].max()))
     kl, worth = paths[best]
     peak = int(worth.argmax())
+    further = "" if peak == len(worth) - 1 else f", {worth[-1]:.2f} at its end"
     title(
         drawing,
         f"{best} pleases the judge most, {worth[peak]:.2f} at {kl[peak]:.1f} nats; "
-        f"{worth[0]:.2f} before, {worth[-1]:.2f} at its end",
+        f"{worth[0]:.2f} before{further}",
         "Each point is a look at the policy after an equal part of its training; "
         "answers to questions that no training saw.",
     )

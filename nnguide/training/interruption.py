@@ -12,6 +12,8 @@ from jax.experimental import multihost_utils
 class Interruption:
     """While it lasts, SIGTERM no longer ends the process but is asked about.
 
+    One that nobody acted on, for the training ended first, is given on afterwards.
+
     One process has its own handler. Of several, JAX's notice tells all the same step at
     which to stop (`multihost_utils.reached_preemption_sync_point`); a handler of ours
     would switch that off. Outside the main thread nothing can be handled.
@@ -35,6 +37,8 @@ class Interruption:
     ) -> None:
         if self._alone and self._here:
             signal.signal(signal.SIGTERM, self._before)
+            if self._received and kind is None:
+                signal.raise_signal(signal.SIGTERM)
 
     def _receive(self, number: int, frame: FrameType | None) -> None:
         del number, frame

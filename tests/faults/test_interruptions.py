@@ -15,6 +15,7 @@ import toy
 
 from experiments import launcher
 from nnguide.config import InputError
+from nnguide.training.interruption import Interruption
 
 LONG = """
 import sys
@@ -59,6 +60,48 @@ def test_sigterm_saves_ends_with_0_and_the_run_goes_on(tmp_path):
     straight = toy.fit(tmp_path / "straight", **settings)
     assert toy.gap(resumed.state.params, straight.state.params) == 0
     assert resumed.history == straight.history
+
+
+def save_and_end():
+    """What a training does that was told to end."""
+    with Interruption():
+        signal.raise_signal(signal.SIGTERM)
+        sys.exit(0)
+
+
+def test_a_sigterm_that_no_training_acted_on_is_given_on():
+    received = []
+    before = signal.signal(signal.SIGTERM, lambda *arguments: received.append(1))
+    try:
+        with Interruption() as interruption:
+            signal.raise_signal(signal.SIGTERM)
+            assert interruption.asked(0)
+            assert not received
+        assert received == [1]
+        with pytest.raises(SystemExit):
+            save_and_end()
+        assert received == [1]
+    finally:
+        signal.signal(signal.SIGTERM, before)
+
+
+BETWEEN = """
+import signal
+from experiments import launcher
+def run(config):
+    signal.raise_signal(signal.SIGTERM)
+    print("went on")
+launcher.main(run, launcher.Common())
+"""
+
+
+def test_sigterm_between_trainings_ends_with_0():
+    ended = subprocess.run(
+        [sys.executable, "-c", BETWEEN], capture_output=True, text=True, timeout=60
+    )
+    assert ended.returncode == 0
+    assert ended.stderr == "SIGTERM: the same command goes on from here\n"
+    assert not ended.stdout
 
 
 class Config(launcher.Common):
