@@ -29,7 +29,7 @@ from experiments.part5 import (
     training_run,
     tuned,
 )
-from experiments.part5.feedback import MEASURED, Algorithm, Chatbot, make_chatbot
+from experiments.part5.feedback import Algorithm, Chatbot, make_chatbot
 from experiments.part5.feedback import Config as FeedbackConfig
 from experiments.part5.setting import (
     Model,
@@ -260,7 +260,7 @@ def _chatbot(config: Config, speaker: Speaker, workdir: Path) -> Chatbot:
         config.train.seed,
         workdir,
         config.figures.theme,
-        MEASURED and usual,
+        usual,
     )
 
 

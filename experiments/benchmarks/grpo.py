@@ -1,9 +1,10 @@
 """One iteration of GRPO, the CPU recipe's widths: a rollout, and four steps on it.
 
-The whole iteration, and the update alone, on 128 answers of 31 tokens in rows of 64.
-The peer is a PyTorch twin that writes with Hugging Face's `generate`. The peak of
-memory is what the compiler plans: the most that one of our two programs (rollout with
-log-probabilities, steps) holds, its arguments included.
+The whole iteration, and the update alone, on 16 prompts of 33 tokens with 8 answers of
+31 each, in float32 and with bfloat16 products. The peer is a PyTorch twin that writes
+with Hugging Face's `generate`. The peak of memory is what the compiler plans in
+float32: the most that one of our two programs (rollout with log-probabilities, steps)
+holds, its arguments included.
 """
 
 from collections.abc import Callable
@@ -24,6 +25,7 @@ from nnguide.language.rollout import Answers, make_writer
 from nnguide.training import OptimizerConfig, Rounds, Task
 from nnguide.training.alternating import AS_THEY_ARE, round_of
 from nnguide.training.step import initial_state, make_step
+from nnguide.transformer.config import Dtype, Execution
 from nnguide.transformer.model import Transformer
 
 GROUPS = GrpoConfig(prompts=ROWS // 8, group=8)
@@ -32,10 +34,10 @@ ROUNDS = Rounds(GROUPS.prompts, 32 // GROUPS.group)  # rows are prompts, of 32 a
 
 def cases(peers: bool) -> list[Case]:
     """The iteration, and the update alone; with `peers` also PyTorch's."""
-    ours = _ours()
+    ours, rounded = _ours("float32"), _ours("bfloat16")
     contenders: list[dict[str, Callable[[], float | None]]] = [
-        {"nnguide": ours.whole},
-        {"nnguide": ours.update},
+        {"nnguide": ours.whole, "nnguide_bf16": rounded.whole},
+        {"nnguide": ours.update, "nnguide_bf16": rounded.update},
     ]
     torch = peer() if peers else None
     if torch:
@@ -66,8 +68,9 @@ def _likes(answers: Answers, numbers: Array) -> Array:
     return ((answers.tokens == 1) * answers.counts).sum(-1)
 
 
-def _ours() -> _Ours:
-    task = Task(*grpo.functions(MODEL, GROUPS))
+def _ours(dtype: Dtype) -> _Ours:
+    execution = Execution(compute_dtype=dtype)
+    task = Task(*grpo.functions(MODEL, GROUPS, execution))
     optimizer = training.make_optimizer(OptimizerConfig("adamw", 1e-4, clip=1.0), 1000)
     mesh = parallel.make_mesh(parallel.ParallelConfig(devices=1))
     step = make_step(task, optimizer, AS_THEY_ARE, steps_per_call=ROUNDS.steps)
@@ -75,7 +78,8 @@ def _ours() -> _Ours:
     shared = parallel.place(((), {}), mesh)
     state = parallel.place(initial_state(task, optimizer, jax.random.key(0)), mesh)
     reference = jax.tree.map(lambda leaf: leaf.copy(), state.params)
-    writer, module = make_writer(MODEL, NEW, (), group=GROUPS.group), Transformer(MODEL)
+    writer = make_writer(MODEL, NEW, (), execution, group=GROUPS.group)
+    module = Transformer(MODEL, execution)
     rollout = grpo.make_rollout(module, GROUPS, writer, prompts(), _likes, reference)
 
     def made() -> Any:

@@ -38,8 +38,7 @@ from nnguide.training import OptimizerConfig
 Algorithm = Literal["dpo", "ppo", "grpo"]
 PER_CALL = 10  # steps
 WARM_UP = 20  # steps
-NEEDS = "bands measured with the default flags, which is still to do"
-MEASURED = False  # then: whether the flags are the default ones
+NEEDS = "the default flags"
 
 
 @dataclasses.dataclass(frozen=True)

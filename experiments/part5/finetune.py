@@ -121,7 +121,7 @@ def claims(bot: Chatbot, base: Said, tuned: Said, past: float) -> list[Claim]:
         ("base_is_wrong", "a model that only read texts does not answer",
          _right(base), (0, 0.1), (0, 0.05), right),
         ("tuned_is_right", "fine-tuned, it answers rightly more often",
-         _right(tuned), (_right(base) + 0.05, 1), (0.3, 1), right),
+         _right(tuned), (_right(base) + 0.05, 1), (0.4, 1), right),
     )  # fmt: skip
     return [
         Claim(f"5.{name}", says, value, stated, expected, source, unit=what,

@@ -99,8 +99,8 @@ def make_generator(
     """
     _check(config, new_tokens, stop_tokens, cached)
     if execution.layers == "auto":
-        # For one token at a time, copies of the block are slower, on CPU too.
-        execution = dataclasses.replace(execution, layers="scan")
+        # Each layer's cache stays where it is; of a stack of them one would be copied.
+        execution = dataclasses.replace(execution, layers="loop")
     job = _Job(
         config,
         execution,

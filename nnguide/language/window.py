@@ -155,10 +155,10 @@ class CachedWindow(Window):
         first = cache.place - self.half
 
         def moved_there(new: Array, old: Array) -> Array:
-            rows = full[None, :, None, None, None]
+            rows = full.reshape(*[1] * (old.ndim - 4), -1, 1, 1, 1)
             return jnp.where(rows, jnp.roll(new, first, axis=-2), old)
 
-        kept = jax.tree.map(moved_there, by_heads(fresh, places), cache.kept)
+        kept = jax.tree.map(moved_there, self._kept(fresh, places), cache.kept)
         holds_half = jnp.roll(jnp.arange(places) < self.half, first)[None]
         filled = jnp.where(full[:, None], holds_half, cache.filled)
         cache = Cache(kept, filled, moved.lengths, cache.place)
@@ -171,7 +171,17 @@ class CachedWindow(Window):
         """
         places = asked + min(self.new_tokens, self.context)
         filled = jnp.arange(places)[None] < lengths[:, None]
-        return Cache(by_heads(kept, places), filled, lengths, jnp.int32(asked))
+        return Cache(self._kept(kept, places), filled, lengths, jnp.int32(asked))
+
+    def _kept(self, kept: Any, places: int) -> Any:
+        """Keys and values by heads; a list of the layers' where these are a loop."""
+        stacked = by_heads(kept, places)
+        if stacked is None or self.module.execution.layers != "loop":
+            return stacked
+        return [
+            jax.tree.map(lambda a: a[layer], stacked)  # noqa: B023, called at once
+            for layer in range(self.module.config.layers)
+        ]
 
 
 def _append(memory: Memory, latest: Array) -> Array:

@@ -12,6 +12,7 @@ Henry et al., arXiv 2010.04245.
 
 from typing import Any, NamedTuple
 
+import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from jaxtyping import Bool, Float, Int
@@ -21,7 +22,7 @@ from nnguide.array_types import Array, Key
 from nnguide.transformer import attention_kernels
 from nnguide.transformer.attention_kernels import Wants
 from nnguide.transformer.config import Execution, TransformerConfig
-from nnguide.transformer.dense import Dense
+from nnguide.transformer.dense import Dense, activation_dtype
 from nnguide.transformer.embedding import Rotation, rotate
 from nnguide.transformer.norm import unit_mean_square
 
@@ -44,11 +45,13 @@ class Sight(NamedTuple):
       segments: the document a token belongs to; it sees no other.
       filled: the places of a cache that hold a token; the new tokens see these and
         those among themselves that are not later.
+      place: where the one new token of each row is kept, and filled; None keeps none.
     """
 
     rotation: Rotation | None = None
     segments: Int[Array, "B T"] | None = None
     filled: Bool[Array, "C S"] | None = None
+    place: Int[Array, ""] | None = None
 
 
 class Attention(nn.Module):
@@ -73,7 +76,9 @@ class Attention(nn.Module):
         cached: KeysValues | None = None,
         source: Float[Array, "B S E"] | None = None,
     ) -> tuple[Float[Array, "B T D"], KeysValues]:
-        """What the block adds to the residual stream, and this call's keys and values.
+        """What the block adds to the residual stream, and keys and values.
+
+        These are the call's own; where new tokens are kept, the cache with them.
 
         Args:
           x: the new tokens, normalized.
@@ -100,7 +105,7 @@ class Attention(nn.Module):
         if cached is None or sight.filled is None:
             mixed = self._mix(query, asked, value, sight, key, source is None)
         else:
-            mixed = self._recall(query, new, cached, sight.filled)
+            mixed, new = self._recall(query, new, cached, sight.filled, sight.place)
         written = self._dense("value_up", config.embedding)(
             mixed.reshape(batch, tokens, -1)
         )
@@ -116,16 +121,23 @@ class Attention(nn.Module):
         return Dense(features, axes, config.biases, std, dtype, name=name)
 
     def _recall(
-        self, query: Array, new: KeysValues, cached: KeysValues, filled: Array
-    ) -> Array:
+        self, query: Array, new: KeysValues, cached: KeysValues, filled: Array,
+        place: Array | None,
+    ) -> tuple[Array, KeysValues]:  # fmt: skip
         """What new tokens take from those before them and from each other."""
-        dtype = dtype_of(self.execution)
-        query, key, value = (each.astype(dtype) for each in (query, *new))
-        kept_keys, kept_values = (each.astype(dtype) for each in cached)
-        return attention_kernels.attend_cached(
-            query, key, value, kept_keys, kept_values, filled,
-            self.config.attention_softcap,
-        )  # fmt: skip
+        softcap = self.config.attention_softcap
+        # A CPU would round all that is kept for each token: float32 is quicker there.
+        dtype = activation_dtype(dtype_of(self.execution))
+        if place is None:
+            seen, among_new = cached, KeysValues(*(a.astype(dtype) for a in new))
+        else:  # kept before it is read, so that the cache need not be copied
+            seen = new = _kept(cached, new, place)
+            among_new = None
+        query, *earlier = (a.astype(dtype) for a in (query, *seen))
+        mixed = attention_kernels.attend_cached(
+            query, KeysValues(*earlier), filled, among_new, softcap
+        )
+        return mixed, new
 
     def _mix(
         self, query: Array, key: Array, value: Array, sight: Sight,
@@ -163,6 +175,16 @@ class Attention(nn.Module):
             **rules, dropout=dropout, dropout_key=dropout_key,
         )  # fmt: skip
         return mixed
+
+
+def _kept(cached: KeysValues, new: KeysValues, place: Array) -> KeysValues:
+    """The cache (B, G, S, K) with one new token a row (B, 1, G, K) in its place."""
+
+    def put(old: Array, new: Array) -> Array:
+        by_heads = new.swapaxes(1, 2).astype(old.dtype)
+        return jax.lax.dynamic_update_slice_in_dim(old, by_heads, place, axis=2)
+
+    return KeysValues(*(put(*pair) for pair in zip(cached, new, strict=True)))
 
 
 def dtype_of(execution: Execution) -> Any:

@@ -34,11 +34,12 @@ class Layer(NamedTuple):
 
     Attributes:
       number: 0 .. L - 1.
-      cached: keys and values of the tokens before the new ones.
+      cached: keys and values of the tokens before the new ones. Those of all layers
+        are stacked, or a list where layers are run as a loop: a slice would be a copy.
     """
 
     number: Any
-    cached: KeysValues | None
+    cached: Any
 
 
 class Block(nn.Module):
@@ -94,17 +95,19 @@ class _OneByOne(nn.Module):
     @nn.compact
     def __call__(
         self, x: Array, layers: Layer, sight: Sight, key: Key | None
-    ) -> tuple[Array, KeysValues | None]:
+    ) -> tuple[Array, Any]:
         """What the scanned blocks return."""
-        kept = []
+        kept, cached = [], layers.cached
+        apart = isinstance(cached, list)
         for number in range(self.config.layers):
-            layer = Layer(number, _slice(layers.cached, number))
+            own = cached[number] if apart else _slice(cached, number)
+            layer = Layer(number, own)
             block = _block(self.execution)(
                 self.config, self.execution, name=f"layer_{number}"
             )
             x, new = block(x, layer, sight, key)
             kept.append(new)
-        return x, jax.tree.map(lambda *each: jnp.stack(each), *kept)
+        return x, kept if apart else jax.tree.map(lambda *a: jnp.stack(a), *kept)
 
 
 def stacked_blocks(
@@ -138,8 +141,8 @@ def stacked_blocks(
     return scanned(config, execution)
 
 
-def all_layers(config: TransformerConfig, cached: KeysValues | None = None) -> Layer:
-    """The layers' own things, stacked."""
+def all_layers(config: TransformerConfig, cached: Any = None) -> Layer:
+    """The own things of all layers."""
     return Layer(jnp.arange(config.layers), cached)
 
 

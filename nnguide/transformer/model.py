@@ -45,13 +45,14 @@ class Cache(NamedTuple):
     little; the places go round. Where prompts differ in length, some hold nothing.
 
     Attributes:
-      kept: keys and values, (L, B, G, S, K) each. None where blocks have no attention.
+      kept: keys and values, (L, B, G, S, K) each, or a list of L pairs where layers are
+        run as a loop. None where blocks have no attention.
       filled: the places that hold a token of the row.
       lengths: how many they are, and so the position of the row's next token.
       place: where that is kept.
     """
 
-    kept: KeysValues | None
+    kept: KeysValues | list[KeysValues] | None
     filled: Bool[Array, "B S"]
     lengths: Int[Array, "B"]
     place: Int[Array, ""]
@@ -130,10 +131,14 @@ class Transformer(nn.Module):
         Returns:
           Their logits, and the cache with them.
         """
-        x, new = self._after(
-            tokens[:, None], cache.lengths[:, None], cache.kept, cache.filled
-        )
-        return self.unembed(x)[:, 0], _kept(cache, new)
+        place, positions, tokens = cache.place, cache.lengths[:, None], tokens[:, None]
+        here = jnp.ones(positions.shape, bool)
+        filled = jax.lax.dynamic_update_slice_in_dim(cache.filled, here, place, axis=1)
+        sight = Sight(self._rotation(tokens, positions), filled=filled, place=place)
+        x, kept = self._through(tokens, positions, sight, None, cache.kept)
+        place = (place + 1) % filled.shape[1]
+        cache = Cache(kept, filled, cache.lengths + 1, place)
+        return self.unembed(x)[:, 0], cache
 
     def read_after(
         self,
@@ -150,13 +155,8 @@ class Transformer(nn.Module):
           kept: of the beginnings, (L, C, G, S, K); B / C documents in a row share each.
           filled: which places of a beginning hold a token.
         """
-        return self._after(tokens, positions, kept, filled)[0]
-
-    def _after(
-        self, tokens: Array, positions: Array, kept: KeysValues | None, filled: Array
-    ) -> tuple[Array, KeysValues | None]:
         sight = Sight(self._rotation(tokens, positions), filled=filled)
-        return self._through(tokens, positions, sight, None, kept)
+        return self._through(tokens, positions, sight, None, kept)[0]
 
     def _rotation(self, tokens: Array, positions: Array | None) -> Any:
         if self.config.positions != "rotary":
@@ -167,8 +167,8 @@ class Transformer(nn.Module):
 
     def _through(
         self, tokens: Array, positions: Array | None, sight: Sight, key: Key | None,
-        cached: KeysValues | None = None,
-    ) -> tuple[Array, KeysValues | None]:  # fmt: skip
+        cached: Any = None,
+    ) -> tuple[Array, Any]:  # fmt: skip
         """Embeds, runs the blocks and normalizes."""
         x = self.embedding(tokens, positions)
         if key is not None and self.config.dropout:
@@ -176,23 +176,6 @@ class Transformer(nn.Module):
             x = dropout(x, self.config.dropout, embedding_key)
         x, kept = self.blocks(x, all_layers(self.config, cached), sight, key)
         return self.final_norm(x), kept
-
-
-def _kept(cache: Cache, new: KeysValues | None) -> Cache:
-    """The cache with one more token of each row; new keys are (L, B, 1, G, K)."""
-    put, place = jax.lax.dynamic_update_slice_in_dim, cache.place
-
-    def with_new(old: Array, new: Array) -> Array:
-        by_heads = new.swapaxes(-3, -2).astype(old.dtype)
-        return put(old, by_heads, place, axis=-2)
-
-    here = jnp.ones((len(cache.lengths), 1), bool)
-    return Cache(
-        jax.tree.map(with_new, cache.kept, new),
-        put(cache.filled, here, place, axis=1),
-        cache.lengths + 1,
-        (place + 1) % cache.filled.shape[1],
-    )
 
 
 def initial_params(config: TransformerConfig, key: Key) -> Params:

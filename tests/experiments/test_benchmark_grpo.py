@@ -17,9 +17,6 @@ from nnguide.language.token_shares import token_shares
 from nnguide.transformer.config import TransformerConfig
 from nnguide.transformer.model import initial_params
 
-torch = pytest.importorskip("torch")
-transformers = pytest.importorskip("transformers")
-
 CONFIG = TransformerConfig(
     vocabulary=9,
     context=8,
@@ -32,19 +29,36 @@ CONFIG = TransformerConfig(
 )
 
 
-def shape():
-    from experiments.benchmarks.peers.grpo_torch import Shape
+def peer() -> Any:
+    """PyTorch's twin, where the extra `peers` is installed."""
+    pytest.importorskip("torch")
+    pytest.importorskip("transformers")
+    from experiments.benchmarks.peers import grpo_torch
 
-    return Shape(1, 2, 16, 8, 9, new=5, group=4, batch=4)
+    return grpo_torch
+
+
+def shape():
+    return peer().Shape(1, 2, 16, 8, 9, new=5, group=4, batch=4)
+
+
+def test_our_iteration_learns_from_what_it_writes(monkeypatch):
+    tiny = dataclasses.replace(CONFIG, vocabulary=65, context=64)
+    monkeypatch.setattr(grpo, "MODEL", tiny)
+    ours = grpo._ours("float32")
+    ours.whole()
+    ours.update()
+    rows = rollout.ROWS * (rollout.PROMPT + rollout.NEW)
+    assert ours.peak > 4 * rows * tiny.embedding  # a stream of all tokens at least
 
 
 @pytest.mark.slow
 def test_the_benchmark_is_about_the_work_that_the_twin_does():
-    from experiments.benchmarks.peers import grpo_torch
-
+    grpo_torch = peer()
     wanted = grpo_torch.Shape()
     assert (wanted.new, wanted.group) == (rollout.NEW, grpo.GROUPS.group)
-    assert (wanted.batch, grpo.GROUPS.beta) == (grpo.ROUNDS.batch_size, grpo_torch.BETA)
+    answers = grpo.ROUNDS.batch_size * grpo.GROUPS.group
+    assert (wanted.batch, grpo.GROUPS.beta) == (answers, grpo_torch.BETA)
     twin = grpo_torch.make_model(wanted)
     made: Any = jax.eval_shape(lambda: initial_params(gpt.MODEL, jax.random.key(0)))
     ours = sum(leaf.size for leaf in jax.tree.leaves(nn.unbox(made)))
@@ -55,10 +69,10 @@ def test_the_benchmark_is_about_the_work_that_the_twin_does():
 
 @pytest.mark.slow
 def test_the_twin_has_the_same_loss_and_answers_its_prompts(tmp_path, key):
-    from experiments.benchmarks.peers import grpo_torch
-
+    grpo_torch, torch = peer(), pytest.importorskip("torch")
     params = nn.unbox(initial_params(CONFIG, key))
     save_gpt2(tmp_path, CONFIG, params)
+    transformers = pytest.importorskip("transformers")
     twin = transformers.GPT2LMHeadModel.from_pretrained(tmp_path).eval()
     random = np.random.default_rng(0)
     tokens = random.integers(0, 9, (4, 8)).astype(np.int32)
@@ -70,15 +84,16 @@ def test_the_twin_has_the_same_loss_and_answers_its_prompts(tmp_path, key):
         *(torch.from_numpy(each) for each in (old, reference, advantage)),
     )
     theirs = grpo_torch.loss_of(twin, rows, 5).item()
-    counts = jnp.zeros((4, 7)).at[:, 2:].set(1)
-    padded = {"old": old, "reference": reference}
     batch = {
-        "tokens": tokens,
-        "counts": token_shares(counts, "sequence"),
-        "advantage": advantage,
+        "prompt": tokens[:, :3],
+        "prompt_length": np.full(4, 3),
+        "answers": tokens[:, None, 3:],
+        "counts": token_shares(jnp.ones((4, 5)), "sequence")[:, None],
+        "old": old[:, None],
+        "reference": reference[:, None],
+        "advantage": advantage[:, None],
         "weight": jnp.ones(4),
-        **{name: jnp.pad(leaf, ((0, 0), (2, 0))) for name, leaf in padded.items()},
-        **{name: jnp.zeros(4) for name in ("reward", "length", "ended")},
+        **{name: jnp.zeros((4, 1)) for name in ("reward", "length", "ended")},
     }
     batch = {name: jnp.asarray(leaf) for name, leaf in batch.items()}
     config = dataclasses.replace(GrpoConfig(), beta=grpo_torch.BETA)

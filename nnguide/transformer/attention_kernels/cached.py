@@ -18,41 +18,45 @@ from nnguide.array_types import Array
 
 def attend(
     query: Float[Array, "B T H K"],
-    key: Float[Array, "B T G K"],
-    value: Float[Array, "B T G K"],
-    kept_keys: Float[Array, "C G S K"],
-    kept_values: Float[Array, "C G S K"],
+    kept: tuple[Float[Array, "C G S K"], Float[Array, "C G S K"]],
     filled: Bool[Array, "C S"],
+    new: tuple[Float[Array, "B T G K"], Float[Array, "B T G K"]] | None = None,
     softcap: float = 0.0,
 ) -> Float[Array, "B T H K"]:
     """softmax(Q K^T / sqrt(K)) V, as every kernel has it, for the new tokens alone.
 
     Args:
       query: what each new token asks; head h uses the keys' head h // (H / G).
-      key: what the new tokens answer; none sees a later one.
-      value: what they give.
-      kept_keys: of the tokens before them; B / C rows in a row share each.
-      kept_values: theirs.
+      kept: keys and values of a cache; B / C rows in a row share each.
       filled: which places of the cache hold a token.
+      new: the new tokens' own, none of which sees a later one; None where they are
+        among those kept.
       softcap: c > 0 squashes the scores to (-c, c) before the mask; 0 does not.
     """
-    (caches, groups, places, width), tokens = kept_keys.shape, query.shape[1]
+    (caches, groups, places, width), tokens = kept[0].shape, query.shape[1]
     asked = query.reshape(caches, -1, tokens, groups, query.shape[2] // groups, width)
-    key, value = (a.reshape(caches, -1, tokens, groups, width) for a in (key, value))
-    scores = jnp.concatenate(
-        [_product("CMTGRK,CGSK->CMGRTS", asked, kept_keys),
-         _product("CMTGRK,CMUGK->CMGRTU", asked, key)], -1,
-    ) / math.sqrt(width)  # fmt: skip
+    scores = _product("CMTGRK,CGSK->CMGRTS", asked, kept[0])
+    seen = jnp.broadcast_to(filled[:, None], (caches, tokens, places))
+    own_keys, own_values = (
+        (None, None)
+        if new is None
+        else (a.reshape(caches, -1, tokens, groups, width) for a in new)
+    )
+    if own_keys is not None:
+        own = _product("CMTGRK,CMUGK->CMGRTU", asked, own_keys)
+        scores = jnp.concatenate([scores, own], -1)
+        among_new = jnp.tril(jnp.ones((tokens, tokens), bool))[None]
+        among_new = jnp.broadcast_to(among_new, (caches, tokens, tokens))
+        seen = jnp.concatenate([seen, among_new], -1)
+    scores = scores / math.sqrt(width)
     if softcap:
         scores = softcap * jnp.tanh(scores / softcap)
-    earlier = jnp.broadcast_to(filled[:, None], (caches, tokens, places))
-    among_new = jnp.tril(jnp.ones((tokens, tokens), bool))[None]
-    among_new = jnp.broadcast_to(among_new, (caches, tokens, tokens))
-    seen = jnp.concatenate([earlier, among_new], -1)[:, None, None, None]
-    masked = jnp.where(jnp.broadcast_to(seen, scores.shape), scores, -jnp.inf)
-    pattern = jax.nn.softmax(masked)
-    mixed = _product("CMGRTS,CGSK->CMTGRK", pattern[..., :places], kept_values)
-    mixed = mixed + _product("CMGRTU,CMUGK->CMTGRK", pattern[..., places:], value)
+    seen = jnp.broadcast_to(seen[:, None, None, None], scores.shape)
+    pattern = jax.nn.softmax(jnp.where(seen, scores, -jnp.inf))
+    mixed = _product("CMGRTS,CGSK->CMTGRK", pattern[..., :places], kept[1])
+    if own_values is not None:
+        added = _product("CMGRTU,CMUGK->CMTGRK", pattern[..., places:], own_values)
+        mixed = mixed + added
     return mixed.reshape(query.shape).astype(query.dtype)
 
 

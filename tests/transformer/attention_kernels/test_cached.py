@@ -38,7 +38,7 @@ def test_new_tokens_take_what_the_reference_takes(
     wanted = written_out.attend(
         query, *joined, causal=False, valid=valid, softcap=softcap
     )
-    found = cached.attend(query, new[0], new[1], kept[0], kept[1], filled, softcap)
+    found = cached.attend(query, (kept[0], kept[1]), filled, (new[0], new[1]), softcap)
     np.testing.assert_allclose(found, wanted, atol=1e-6)
     alone = jnp.repeat(new[1][0, 0], heads // groups, axis=0)
     np.testing.assert_allclose(found[0, 0], alone, atol=1e-6)
@@ -49,7 +49,17 @@ def test_empty_places_are_never_read(key):
     filled = jnp.arange(PLACES)[None] < jnp.asarray([1, 4, 7])[:, None]
     dirty = jnp.where(filled[:, None, :, None], kept, 1e3)
     ones = jnp.ones((CACHES, 1, 2, WIDTH))
-    clean, other = (
-        cached.attend(ones, ones, ones, each, each, filled) for each in (kept, dirty)
-    )
+    clean, other = (cached.attend(ones, (each, each), filled) for each in (kept, dirty))
     np.testing.assert_array_equal(clean, other)
+
+
+def test_a_token_kept_first_is_one_given_beside_the_cache(key):
+    keys = jax.random.split(key, 3)
+    query = jax.random.normal(keys[0], (CACHES, 1, 2, WIDTH))
+    kept = jax.random.normal(keys[1], (CACHES, 2, PLACES, WIDTH))
+    new = jax.random.normal(keys[2], (CACHES, 1, 2, WIDTH))
+    filled = jnp.arange(PLACES)[None] < jnp.asarray([0, 4, 6])[:, None]
+    beside = cached.attend(query, (kept, kept), filled, (new, new))
+    among = kept.at[:, :, -1].set(new[:, 0])
+    found = cached.attend(query, (among, among), filled.at[:, -1].set(True))
+    np.testing.assert_allclose(found, beside, atol=1e-6)
