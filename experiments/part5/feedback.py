@@ -7,6 +7,7 @@ Source: 3Blue1Brown, "Large Language Models explained briefly".
 """
 
 import dataclasses
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal, NamedTuple
@@ -247,6 +248,11 @@ def optimizer_of(rate: float, steps: int) -> optax.GradientTransformation:
         clip=1.0,
     )
     return training.make_optimizer(config, max(steps, WARM_UP + 1))
+
+
+def announce(rung: str) -> None:
+    """Says whose steps the lines of progress count from here on."""
+    print(f"{rung}:", file=sys.stderr)
 
 
 def train_config(bot: Chatbot, steps: int, per_call: int = PER_CALL) -> training.Config:

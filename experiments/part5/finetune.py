@@ -13,6 +13,7 @@ from experiments.part5.feedback import (
     NEEDS,
     Chatbot,
     Said,
+    announce,
     batches_of,
     evaluation_of,
     optimizer_of,
@@ -57,6 +58,7 @@ def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
     low_rank = config.method == "low_rank"
     if low_rank:
         functions = with_low_rank(functions, config.low_rank)
+    announce("fine-tuning")
     fit = training.fit(
         Task(*functions),
         optimizer_of(config.rate, config.finetune_steps),

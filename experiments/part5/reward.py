@@ -13,6 +13,7 @@ from experiments.part5.feedback import (
     NEEDS,
     Chatbot,
     Said,
+    announce,
     ask,
     batches_of,
     evaluation_of,
@@ -86,6 +87,7 @@ def rewarded(
       name: of the training.
     """
     config, (learned, heldout) = bot.config, pairs
+    announce(f"reward model of {len(learned.tokens):,} pairs")
     fit = training.fit(
         Task(*reward_model.functions(*bot.model)),
         optimizer_of(config.rate, config.reward_steps),

@@ -21,6 +21,7 @@ from experiments.part5.feedback import (
     Algorithm,
     Chatbot,
     Said,
+    announce,
     batches_of,
     examine,
     optimizer_of,
@@ -83,6 +84,7 @@ def improved(
       teacher: the reward model, and the pairs that DPO learns from.
       algorithm: which one.
     """
+    announce(algorithm.upper())
     until = {"dpo": _dpo, "ppo": _ppo, "grpo": _grpo}[algorithm]
     part = until(bot, tuned, teacher)
     return _watched(bot, tuned, teacher, part)
@@ -92,6 +94,7 @@ def over_optimized(bot: Chatbot, tuned: Params, weak: Rewarded) -> Improved:
     """GRPO against a weak reward model, without a price for going far."""
     config = dataclasses.replace(bot.config.grpo, beta=0.0)
     rate = 5 * bot.config.policy_rate
+    announce("GRPO after a weak reward model")
     part = _grpo(bot, tuned, weak, config, rate, "over_optimized")
     return _watched(bot, tuned, weak, part)
 

@@ -13,7 +13,14 @@ from collections.abc import Callable
 import jax
 
 from experiments.part5 import finetune
-from experiments.part5.feedback import NEEDS, Chatbot, Said, examine, preferred
+from experiments.part5.feedback import (
+    NEEDS,
+    Chatbot,
+    Said,
+    announce,
+    examine,
+    preferred,
+)
 from experiments.part5.setting import Setting
 from nnguide.array_types import Params
 from nnguide.results import Claim
@@ -43,6 +50,7 @@ def study(
     )
     model, folder = bot.model._replace(config=config), setting.workdir / FOLDER
     folder.mkdir(exist_ok=True)
+    announce("a smaller model, pre-trained, then fine-tuned")
     read = pretrained(setting._replace(model=model, workdir=folder))
     small = bot._replace(model=model, workdir=folder)
     tuned = finetune.finetuned(small, read, finetune.demonstrated(small))

@@ -147,11 +147,13 @@ class CachedWindow(Window):
         The half is kept in the places before the next token's.
         """
         cache: Any = memory.cache
+        places = cache.filled.shape[1]
+        if places < self.context:
+            return memory  # no row ever fills a context
         moved = super().make_room(params, memory, full)
         half = moved.tokens[:, : max(self.half, 1)]
         # In rows that are not full the half may be padding; they keep what they have.
         _, fresh = self._read(params, half, jnp.full_like(full, self.half, jnp.int32))
-        places = cache.filled.shape[1]
         first = cache.place - self.half
 
         def moved_there(new: Array, old: Array) -> Array:

@@ -104,6 +104,14 @@ def test_the_cache_changes_nothing(config, sampling):
         assert len(set(np.asarray(cached.tokens).ravel().tolist())) > 3
 
 
+def test_a_cache_may_be_shorter_than_half_a_context():
+    cached, plain = (
+        written(SMALL, SamplingConfig(0.0), prompts=[[1]], count=2, cached=c)
+        for c in (True, False)
+    )
+    np.testing.assert_array_equal(cached.tokens, plain.tokens)
+
+
 @pytest.mark.slow
 @pytest.mark.smoke
 def test_tokens_are_those_of_a_plain_python_loop():
