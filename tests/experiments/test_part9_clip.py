@@ -59,6 +59,7 @@ def check_study(claims, figures, names, setting) -> None:
         assert np.load((setting.workdir / figure).with_suffix(".npz")).files
 
 
+@pytest.mark.slow
 def test_a_toy_clip_claims_nothing_unexpected_and_draws(clip_study, setting):
     names = ["clip_similarities", "clip_difference", "clip_zero_shot"]
     claims, figures = clip_study

@@ -95,6 +95,7 @@ def test_the_network_takes_size_and_classes_from_the_images():
         make_module(Recipe(), (32, 32, 3), 10)
 
 
+@pytest.mark.slow
 def test_a_toy_study_claims_nothing_unexpected_and_draws(setting):
     claims, figures = digits.study(TOY, setting)
     assert len({claim.id for claim in claims}) == len(claims) == 8

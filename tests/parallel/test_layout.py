@@ -53,6 +53,7 @@ def test_every_layout_is_one_device(one, model, way):
     same(one(model), layouts.ways(layouts.MODELS[model])[way]())
 
 
+@pytest.mark.slow
 def test_a_u_nets_gradient_is_the_same_on_all_axes():
     """The short form of the above: no loop, no optimizer."""
     task, batch = layouts.unet_task(), layouts.images_of(16)
