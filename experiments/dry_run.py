@@ -115,8 +115,10 @@ def _next_trial(
     """Where to look next; None where nothing is left.
 
     Bytes grow about linearly, so after a success the line through the last two
-    (examples, bytes) that fit tells where the memory ends, at most 64 times as far.
-    After a refusal, which costs seconds and leaves that line as it was, the middle.
+    (examples, bytes) that fit tells where the memory ends, at most 16 times as far. It
+    rises at least half as steeply as from the first to the last: where the last but one
+    has a dear layout, the line is almost flat. After a refusal, which costs seconds and
+    leaves that line as it was, the middle.
     """
     fits = max(fitting, default=0)
     too_many = min((size for size in refused if size > fits), default=None)
@@ -125,12 +127,16 @@ def _next_trial(
         return beyond if fits and beyond not in refused else None
     if too_many is not None and not last_fits:
         return (fits + too_many) // 2
-    most = 64 * fits if too_many is None else too_many - 1
+    most = 16 * fits if too_many is None else too_many - 1
     if len(fitting) == 1:
         return min(2, most)
-    (first, held), (last, holds) = list(fitting.items())[-2:]
-    slope = (holds - held) / (last - first)
-    guess = last + int((memory - holds) // slope) if slope > 0 else most
+
+    def slope(size: int) -> float:
+        return (fitting[fits] - fitting[size]) / (fits - size)
+
+    *smaller, _ = fitting
+    rise = max(slope(smaller[-1]), slope(smaller[0]) / 2)
+    guess = fits + int((memory - fitting[fits]) // rise) if rise > 0 else most
     return max(fits + 1, min(guess, most))
 
 

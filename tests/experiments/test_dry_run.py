@@ -18,7 +18,7 @@ from nnguide.diffusion.clip import ClipConfig
 from nnguide.diffusion.noise import NoiseConfig
 from nnguide.diffusion.unet import UnetConfig
 from nnguide.parallel import ParallelConfig, make_mesh, state_shardings
-from nnguide.parallel.topologies import GIB, make_topology
+from nnguide.parallel.topologies import CHIPS, GIB, make_topology
 from nnguide.training.step import initial_state, make_step
 from nnguide.transformer.config import TransformerConfig
 
@@ -252,6 +252,13 @@ def test_auto_looks_beyond_a_size_whose_layout_is_dear():
     assert dry_run._next_trial(fitting, {32}, 16 * GIB, last_fits=True) == 43
 
 
+def test_auto_is_not_misled_by_a_dear_layout():
+    # As libtpu told for GPT-2, 16 times two windows a chip among them.
+    gib = {1: 0.75, 2: 1.11, 32: 10.6, 49: 11.14}
+    fitting = {size: int(needed * GIB) for size, needed in gib.items()}
+    assert dry_run._next_trial(fitting, set(), 16 * GIB, last_fits=True) == 93
+
+
 def test_auto_says_when_nothing_fits(monkeypatch):
     held = Bytes(20 * GIB, 0, 0, 0, 0)
     too_large = Report(1, held, 1, 1, {}, False, {}, 0.0, 1, "tokens")
@@ -278,13 +285,34 @@ def test_gpt3_compiles_for_a_pod_and_fits():
 
 
 @pytest.mark.slow
-def test_auto_ends_where_the_compiler_finds_no_more_room():
+def test_auto_ends_at_the_largest_batch_that_libtpu_fits(monkeypatch):
     pytest.importorskip("libtpu")
-    config = dry_run.Config(topology="v5e:2x2", batch="auto")
-    topology = make_topology(config.topology, "")
-    batch, found = dry_run._largest(WORKLOADS["gpt"], topology)
-    assert 15 * GIB < found.bytes.total <= 16 * GIB
-    more = describe(WORKLOADS["gpt"], topology, batch + 4)
-    told = dry_run.to_json(config, topology, batch + 4, more)
+    memory = GIB // 2
+    monkeypatch.setitem(CHIPS, "v5e", CHIPS["v5e"]._replace(memory=memory))
+    # Its logits, 64 MiB an example, soon leave the core's memory, which is not counted.
+    config = dataclasses.replace(SMALL, vocabulary=2**15, context=1024, layers=1)
+    workload, topology = models.gpt(config), make_topology("v5e:2x2", "")
+    tried = {}
+
+    def remembered(workload, topology, batch):
+        tried[batch] = describe(workload, topology, batch)
+        return tried[batch]
+
+    monkeypatch.setattr(dry_run, "describe", remembered)
+    batch, found = dry_run._largest(workload, topology)
+    assert batch >= 2 * 4
+    assert found.bytes.total <= memory < tried[batch + 4].bytes.total
+    assert not tried[batch + 8].fits(topology)
+
+
+@pytest.mark.slow
+def test_what_libtpu_refuses_does_not_fit():
+    pytest.importorskip("libtpu")
+    topology = make_topology("v5e:2x2", "fsdp:4")
+    config = dry_run.Config(topology="v5e:2x2", parallel=ParallelConfig(mesh="fsdp:4"))
+    found = describe(models.MODELS["gpt2_124m"]("auto"), topology, 512)
+    assert found.refused
+    assert found.bytes.total > 16 * GIB
+    told = dry_run.to_json(config, topology, 512, found)
     assert told["fits"] is False
     assert any("DOES NOT FIT" in line for line in dry_run.described(told))
