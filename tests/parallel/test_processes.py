@@ -22,7 +22,7 @@ from nnguide.training.metrics import read_rows
     ],
 )
 def test_two_processes_train_to_the_numbers_of_two_devices(tmp_path, mode, mesh):
-    two = ParallelConfig(mode, mesh, devices=2)
+    two = ParallelConfig(mode, devices=2)  # a mesh would take all eight devices here
     straight = toy.fit(tmp_path / "straight", parallel=two)
     found = run(tmp_path / "two", mode, mesh)
     assert toy.gap(straight.state.params, found) < 1e-7
