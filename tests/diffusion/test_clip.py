@@ -211,7 +211,9 @@ def test_without_the_axis_a_device_has_its_own_rows_as_negatives(steps):
 # --- towers --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("tower", ["convolutional", "vit"])
+@pytest.mark.parametrize(
+    "tower", ["convolutional", pytest.param("vit", marks=pytest.mark.slow)]
+)
 def test_both_towers_end_in_unit_vectors_and_learn(tower):
     config = dataclasses.replace(TINY, image_tower=tower)
     functions, module = clip.functions(config), clip.Clip(config)

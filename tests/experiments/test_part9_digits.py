@@ -111,6 +111,7 @@ def test_a_toy_study_claims_nothing_unexpected_and_draws(setting):
         assert np.load((setting.workdir / figure).with_suffix(".npz")).files
 
 
+@pytest.mark.slow
 def test_a_checkpoint_of_another_network_is_refused(setting, source, tmp_path):
     here = setting._replace(workdir=tmp_path)
     learn(RECIPE, source, source, here)
