@@ -132,12 +132,11 @@ class CachedWindow(Window):
     ) -> tuple[Memory, Float[Array, "B V"]]:
         """As `Window.go_on`, from the new token alone."""
         read: Any = self.module.apply(
-            {"params": params}, latest, memory.cache, method="go_on"
+            {"params": params}, latest, memory.lengths, memory.cache, method="go_on"
         )
         logits, cache = read
-        lengths = memory.lengths + going
-        cache = cache._replace(lengths=lengths)
-        return Memory(_append(memory, latest), lengths, cache), logits
+        tokens = _append(memory, latest)
+        return Memory(tokens, memory.lengths + going, cache), logits
 
     def make_room(
         self, params: Params, memory: Memory, full: Bool[Array, "B"]
@@ -163,7 +162,7 @@ class CachedWindow(Window):
         kept = jax.tree.map(moved_there, self._kept(fresh, places), cache.kept)
         holds_half = jnp.roll(jnp.arange(places) < self.half, first)[None]
         filled = jnp.where(full[:, None], holds_half, cache.filled)
-        cache = Cache(kept, filled, moved.lengths, cache.place)
+        cache = Cache(kept, filled, cache.place)
         return Memory(moved.tokens, moved.lengths, cache)
 
     def _remembered(self, asked: int, lengths: Array, kept: Any) -> Cache:
@@ -173,7 +172,7 @@ class CachedWindow(Window):
         """
         places = asked + min(self.new_tokens, self.context)
         filled = jnp.arange(places)[None] < lengths[:, None]
-        return Cache(self._kept(kept, places), filled, lengths, jnp.int32(asked))
+        return Cache(self._kept(kept, places), filled, jnp.int32(asked))
 
     def _kept(self, kept: Any, places: int) -> Any:
         """Keys and values by heads; a list of the layers' where these are a loop."""

@@ -48,13 +48,11 @@ class Cache(NamedTuple):
       kept: keys and values, (L, B, G, S, K) each, or a list of L pairs where layers are
         run as a loop. None where blocks have no attention.
       filled: the places that hold a token of the row.
-      lengths: how many they are, and so the position of the row's next token.
-      place: where that is kept.
+      place: where every row's next token is kept.
     """
 
     kept: KeysValues | list[KeysValues] | None
     filled: Bool[Array, "B S"]
-    lengths: Int[Array, "B"]
     place: Int[Array, ""]
 
 
@@ -120,24 +118,24 @@ class Transformer(nn.Module):
         return mask_unknown(self.embedding.unembed(x), self.known_tokens)
 
     def go_on(
-        self, tokens: Int[Array, "B"], cache: Cache
+        self, tokens: Int[Array, "B"], positions: Int[Array, "B"], cache: Cache
     ) -> tuple[Float[Array, "B V"], Cache]:
         """Reads one new token of each row after the cached ones.
 
         Args:
           tokens: the new ones; the cache must have room for them.
+          positions: their places in their documents.
           cache: of the tokens before.
 
         Returns:
           Their logits, and the cache with them.
         """
-        place, positions, tokens = cache.place, cache.lengths[:, None], tokens[:, None]
+        place, positions, tokens = cache.place, positions[:, None], tokens[:, None]
         here = jnp.ones(positions.shape, bool)
         filled = jax.lax.dynamic_update_slice_in_dim(cache.filled, here, place, axis=1)
         sight = Sight(self._rotation(tokens, positions), filled=filled, place=place)
         x, kept = self._through(tokens, positions, sight, None, cache.kept)
-        place = (place + 1) % filled.shape[1]
-        cache = Cache(kept, filled, cache.lengths + 1, place)
+        cache = Cache(kept, filled, (place + 1) % filled.shape[1])
         return self.unembed(x)[:, 0], cache
 
     def read_after(

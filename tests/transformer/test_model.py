@@ -2,6 +2,7 @@
 
 import dataclasses
 import functools
+from typing import Any
 
 import flax.linen as nn
 import jax
@@ -172,28 +173,23 @@ def test_documents_in_one_row_do_not_see_each_other():
 def test_going_on_from_a_cache_equals_reading_everything(config):
     if config.blocks == "mlp":
         pytest.skip("has no keys and values")
-    from nnguide.transformer.model import Cache
+    from nnguide.transformer.model import Cache, by_heads
 
     params, tokens = grown(config), tokens_of(config)
     module = Transformer(config, REFERENCE)
     whole = logits_of(config, params, tokens)
-    _, kept = module.apply({"params": params}, tokens[:, :7], method="read")
-    by_heads = jax.tree.map(
-        lambda a: jnp.pad(
-            a.swapaxes(2, 3), ((0, 0), (0, 0), (0, 0), (0, 2), (0, 0)), mode="edge"
-        ),
-        kept,
-    )
+    read: Any = module.apply({"params": params}, tokens[:, :7], method="read")
     # The second row has read two tokens fewer: what lies there must not be seen.
     filled = jnp.arange(9)[None] < jnp.asarray([7, 5])[:, None]
-    cache = Cache(by_heads, filled, jnp.asarray([7, 5]), jnp.int32(7))
+    cache = Cache(by_heads(read[1], 9), filled, jnp.int32(7))
     go_on = jax.jit(lambda *args: module.apply(*args, method="go_on"))
     for step in range(2):
         new = jnp.stack([tokens[0, 7 + step], tokens[1, 5 + step]])
-        logits, cache = go_on({"params": params}, new, cache)
+        positions = jnp.asarray([7, 5]) + step
+        logits, cache = go_on({"params": params}, new, positions, cache)
         expected = jnp.stack([whole[0, 7 + step], whole[1, 5 + step]])
         np.testing.assert_allclose(logits, expected, atol=1e-5)
-    assert cache.lengths.tolist() == [9, 7]
+    assert cache.filled.sum(-1).tolist() == [9, 7]
     assert int(cache.place) == 0
 
 
