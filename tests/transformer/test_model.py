@@ -12,7 +12,7 @@ import pytest
 
 from nnguide.config import InputError
 from nnguide.transformer.config import Execution, TransformerConfig
-from nnguide.transformer.model import Transformer, initial_params
+from nnguide.transformer.model import Cache, Transformer, by_heads, initial_params
 
 SMALL = TransformerConfig(
     vocabulary=11, context=12, layers=2, embedding=16, heads=4, dropout=0.0
@@ -173,8 +173,6 @@ def test_documents_in_one_row_do_not_see_each_other():
 def test_going_on_from_a_cache_equals_reading_everything(config):
     if config.blocks == "mlp":
         pytest.skip("has no keys and values")
-    from nnguide.transformer.model import Cache, by_heads
-
     params, tokens = grown(config), tokens_of(config)
     module = Transformer(config, REFERENCE)
     whole = logits_of(config, params, tokens)
