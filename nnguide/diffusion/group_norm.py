@@ -1,16 +1,15 @@
-"""Group normalization with what always follows it, in one pass over the maps.
+"""Group normalization as what it comes to: one factor and one summand a channel.
 
 Mean and variance of a group, the learned scale and shift, and those that the noise
-level asks for, all come to one factor and one summand a channel and image. The maps
-are then read once: silu(x * factor + summand).
+level asks for, all end in x * factor + summand. Who takes the maps next reads them once
+and does that on the way.
 
 Sources: Wu and He, arXiv 1803.08494; scale and shift by the noise level: Dhariwal and
 Nichol, arXiv 2105.05233, section 3.
 """
 
-from typing import Any
+from typing import Any, NamedTuple
 
-import jax
 import jax.numpy as jnp
 from flax import linen as nn
 from flax.linen.spmd import with_logical_constraint
@@ -23,22 +22,28 @@ EPSILON = 1e-5
 MOST_GROUPS, LEAST_CHANNELS = 32, 4  # 32 groups, but none of fewer than 4 channels
 
 
-class GroupNorm(nn.Module):
-    """Normalizes groups of channels over all places, in float32.
+class Normalizing(NamedTuple):
+    """What normalizes maps x: x * factor + summand.
 
     Attributes:
-      activate: whether SiLU follows.
+      factor: of each image's channels.
+      summand: alike.
     """
 
-    activate: bool = True
+    factor: Float[Array, "B C"]
+    summand: Float[Array, "B C"]
+
+
+class GroupNorm(nn.Module):
+    """How to normalize groups of channels over all places, in float32."""
 
     @nn.compact
     def __call__(
         self,
         maps: Float[Array, "B height width C"],
         scale_shift: Float[Array, "B C2"] | None = None,
-    ) -> Float[Array, "B height width C"]:
-        """The normalized maps.
+    ) -> Normalizing:
+        """What brings the maps to mean 0 and variance 1, then to the learned ones.
 
         Args:
           maps: activations.
@@ -53,13 +58,19 @@ class GroupNorm(nn.Module):
         if scale_shift is not None:
             more, shift = jnp.split(scale_shift.astype(jnp.float32), 2, axis=-1)
             factor, summand = factor * (1 + more), summand * (1 + more) + shift
-        z = maps * _spread(factor, maps) + _spread(summand, maps)
-        return on_the_stream(jax.nn.silu(z) if self.activate else z)
+        return Normalizing(factor, summand)
 
     def _vector(self, name: str, initial: Any, channels: int) -> Any:
         boxed = nn.with_logical_partitioning(initial, ("embedding",))
         vector: Any = self.param(name, boxed, (channels,), jnp.float32)
         return vector[None]
+
+
+def normalized(
+    maps: Float[Array, "B height width C"], how: Normalizing
+) -> Float[Array, "B height width C"]:
+    """Maps * factor + summand."""
+    return on_the_stream(maps * _spread(how.factor, maps) + _spread(how.summand, maps))
 
 
 def on_the_stream(maps: Float[Array, "B height width C"]) -> Any:

@@ -18,16 +18,12 @@ from flax import linen as nn
 from jaxtyping import Float
 
 from nnguide.array_types import Array
-from nnguide.config import InputError
+from nnguide.config import InputError, run_only
 from nnguide.diffusion.conditioning import Condition, Conditioning
+from nnguide.diffusion.convolution import Convolution, KernelName
 from nnguide.diffusion.group_norm import GroupNorm
 from nnguide.diffusion.maps import double, fold, halve, unfold
-from nnguide.diffusion.unet_blocks import (
-    AttentionBlock,
-    ResidualBlock,
-    Told,
-    convolution,
-)
+from nnguide.diffusion.unet_blocks import AttentionBlock, ResidualBlock, Told
 from nnguide.transformer.attention import dtype_of
 from nnguide.transformer.config import Execution
 from nnguide.transformer.dense import activation_dtype
@@ -56,6 +52,9 @@ class UnetConfig:
       classes: how many the network knows, one for "no class" among them; 0 is none.
       text_width: of the vectors of a text to attend to; 0 is no text.
       outputs: channels that come out; 0 is as many as an image has.
+      kernel: who computes 3 x 3 convolutions: XLA, or on CPUs Winograd's algorithm in
+        C++ of our own; auto takes that where it can be compiled. The numbers agree to
+        rounding; counts of FLOPs do not see the kernel's.
     """
 
     size: int = 32
@@ -71,6 +70,7 @@ class UnetConfig:
     classes: int = 0
     text_width: int = 0
     outputs: int = 0
+    kernel: KernelName = run_only("xla")
 
     def __post_init__(self) -> None:
         for name in ("size", "channels", "patch", "blocks"):
@@ -161,15 +161,16 @@ class Unet(nn.Module):
         text = condition if config.text_width else None
         maps = fold(inputs, config.patch).astype(activation_dtype(dtype))
         maps, kept = self._down(
-            convolution("stem", config.width, dtype)(maps), told, text
+            self._convolution("stem", config.width)(maps), told, text
         )
         features = maps.shape[-1]
         maps = self._block("middle_1", features)(maps, told)
         maps = self._attend("middle_attention", features)(maps, text)
         maps = self._block("middle_2", features)(maps, told)
-        maps = GroupNorm(name="end_norm")(self._up(maps, kept, told, text))
+        maps = self._up(maps, kept, told, text)
+        before = GroupNorm(name="end_norm")(maps)
         outputs = (config.outputs or config.channels) * config.patch**2
-        maps = convolution("end", outputs, dtype, silent=True)(maps)
+        maps = self._convolution("end", outputs, silent=True)(maps, before)
         return unfold(maps, config.patch).astype(jnp.float32)
 
     def _down(
@@ -208,7 +209,12 @@ class Unet(nn.Module):
 
     def _block(self, name: str, features: int, resize: Any = None) -> ResidualBlock:
         dtype = dtype_of(self.execution)
-        return ResidualBlock(features, self.config.told, dtype, resize, name=name)
+        told, kernel = self.config.told, self.config.kernel
+        return ResidualBlock(features, told, dtype, kernel, resize, name=name)
+
+    def _convolution(self, name: str, features: int, **how: Any) -> Convolution:
+        dtype = dtype_of(self.execution)
+        return Convolution(features, dtype, self.config.kernel, **how, name=name)
 
     def _attend(self, name: str, features: int) -> AttentionBlock:
         config = self.config
@@ -218,14 +224,14 @@ class Unet(nn.Module):
         features = maps.shape[-1]
         if self.config.resize == "residual":
             return self._block(name, features, halve)(maps, told)
-        return convolution(name, features, dtype_of(self.execution), stride=2)(maps)
+        return self._convolution(name, features, stride=2)(maps)
 
     def _larger(self, name: str, maps: Array, told: Array) -> Array:
         """By doubling: a transposed convolution's gradient is 8 times slower on CPU."""
         features = maps.shape[-1]
         if self.config.resize == "residual":
             return self._block(name, features, double)(maps, told)
-        return convolution(name, features, dtype_of(self.execution))(double(maps))
+        return self._convolution(name, features)(double(maps))
 
 
 def check_size(

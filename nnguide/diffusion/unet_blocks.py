@@ -1,18 +1,20 @@
-"""What a U-Net is made of: residual blocks, attention, convolutions.
+"""What a U-Net is made of: residual blocks and attention.
 
 Each block begins as the identity: what it adds ends in weights that are 0 at birth.
 """
 
 from typing import Any, Literal
 
+import jax
 from flax import linen as nn
 from jaxtyping import Float
 
 from nnguide.array_types import Array
-from nnguide.diffusion.group_norm import GroupNorm, on_the_stream
+from nnguide.diffusion.convolution import Convolution, KernelName
+from nnguide.diffusion.group_norm import GroupNorm, normalized, on_the_stream
 from nnguide.transformer.attention import Attention
 from nnguide.transformer.config import Execution, TransformerConfig
-from nnguide.transformer.dense import Dense, activation_dtype
+from nnguide.transformer.dense import Dense
 
 Told = Literal["scale_shift", "add"]
 
@@ -24,12 +26,14 @@ class ResidualBlock(nn.Module):
       features: channels that come out.
       told: how the noise level enters.
       dtype: of the convolutions' inputs.
+      kernel: who computes them.
       resize: what happens to the maps before the first convolution, and beside it.
     """
 
     features: int
     told: Told
     dtype: Any
+    kernel: KernelName
     resize: Any = None
 
     @nn.compact
@@ -37,17 +41,24 @@ class ResidualBlock(nn.Module):
         self, maps: Float[Array, "B height width C"], told: Float[Array, "B F"]
     ) -> Float[Array, "B rows columns features"]:
         """The maps with what the block adds."""
-        z = GroupNorm(name="norm_1")(maps)
+        before, z = GroupNorm(name="norm_1")(maps), maps
         if self.resize:
-            z, maps = self.resize(z), self.resize(maps)
-        z = convolution("convolution_1", self.features, self.dtype)(z)
+            z = self.resize(jax.nn.silu(normalized(maps, before)))
+            before, maps = None, self.resize(maps)
+        layer = Convolution(
+            self.features, self.dtype, self.kernel, name="convolution_1"
+        )
+        z = layer(z, before)
         scale_shift = None
         if self.told == "add":
             z = z + self._dense("told", self.features, told)[:, None, None]
         else:
             scale_shift = self._dense("told", 2 * self.features, told)
-        z = GroupNorm(name="norm_2")(z, scale_shift)
-        z = convolution("convolution_2", self.features, self.dtype, silent=True)(z)
+        before = GroupNorm(name="norm_2")(z, scale_shift)
+        layer = Convolution(
+            self.features, self.dtype, self.kernel, silent=True, name="convolution_2"
+        )
+        z = layer(z, before)
         if maps.shape[-1] != self.features:
             maps = self._dense("beside", self.features, maps)
         return on_the_stream(maps + z)
@@ -91,24 +102,7 @@ class AttentionBlock(nn.Module):
             positions="none",
             initial_std=features**-0.5,
         )
-        normed = GroupNorm(activate=False, name=f"{name}_norm")(maps)
+        normed = normalized(maps, GroupNorm(name=f"{name}_norm")(maps))
         tokens = normed.reshape(batch, height * width, features)
         attention = Attention(config, self.execution, silent=True, name=name)
         return attention(tokens, source=source)[0].reshape(maps.shape)
-
-
-def convolution(
-    name: str, features: int, dtype: Any, stride: int = 1, silent: bool = False
-) -> nn.Conv:
-    """3 x 3 filters; silent ones answer 0 at birth."""
-    names = (None, None, "embedding", "neurons")
-    initial = nn.initializers.zeros if silent else nn.initializers.lecun_normal()
-    return nn.Conv(
-        features,
-        (3, 3),
-        strides=stride,
-        dtype=activation_dtype(dtype),
-        kernel_init=nn.with_logical_partitioning(initial, names),
-        bias_init=nn.with_logical_partitioning(nn.initializers.zeros, names[-1:]),
-        name=name,
-    )

@@ -1,0 +1,122 @@
+"""3 x 3 convolutions, and who computes them: XLA, or on CPUs our own kernel.
+
+XLA's convolutions are the best there are on GPUs and TPUs. On CPUs they are slow, and
+XLA writes the normalized maps to memory before them; `convolution_kernels` does both in
+one pass, in a quarter of the products.
+"""
+
+import functools
+from typing import Any, Literal
+
+import jax
+import jax.numpy as jnp
+from absl import logging
+from flax import linen as nn
+from jax import lax
+from jaxtyping import Float
+
+from nnguide import target
+from nnguide.array_types import Array
+from nnguide.config import InputError
+from nnguide.diffusion.convolution_kernels import compiled, winograd
+from nnguide.diffusion.group_norm import Normalizing, normalized
+from nnguide.transformer.dense import activation_dtype
+
+KernelName = Literal["auto", "winograd", "xla"]
+
+
+class Convolution(nn.Module):
+    """3 x 3 filters in a rim of zeros, and a bias.
+
+    Attributes:
+      features: channels that come out.
+      dtype: of what is multiplied.
+      kernel: who computes it; auto and winograd take XLA where a layer has too few
+        channels for the kernel.
+      stride: places between two answers.
+      silent: answers 0 at birth.
+    """
+
+    features: int
+    dtype: Any
+    kernel: KernelName
+    stride: int = 1
+    silent: bool = False
+
+    @nn.compact
+    def __call__(
+        self,
+        maps: Float[Array, "B height width C"],
+        before: Normalizing | None = None,
+    ) -> Float[Array, "B rows columns features"]:
+        """The filters' answers.
+
+        Args:
+          maps: what they look at,
+          before: after this and SiLU, if it is given.
+        """
+        names = (None, None, "embedding", "neurons")
+        shape = (3, 3, maps.shape[-1], self.features)
+        fresh = nn.initializers.lecun_normal()
+        initial = nn.initializers.zeros if self.silent else fresh
+        filters = self._parameter("kernel", initial, names, shape)
+        bias = self._parameter("bias", nn.initializers.zeros, names[-1:], shape[-1:])
+        dtype = activation_dtype(self.dtype)
+        if self._by_winograd(maps.shape[-1], dtype):
+            nothing = jnp.zeros((0, 0), dtype)
+            factor, summand = before or (nothing, nothing)
+            return winograd.convolution(maps, factor, summand, filters, bias)
+        if before:
+            maps = jax.nn.silu(normalized(maps, before))
+        answers = lax.conv_general_dilated(
+            maps.astype(dtype), filters.astype(dtype), (self.stride,) * 2, "SAME",
+            dimension_numbers=("NHWC", "HWIO", "NHWC"),
+        )  # fmt: skip
+        return answers + bias.astype(dtype)[None, None, None]
+
+    def _parameter(
+        self, name: str, initial: Any, names: Any, shape: tuple[int, ...]
+    ) -> Any:
+        boxed = nn.with_logical_partitioning(initial, names)
+        return self.param(name, boxed, shape, jnp.float32)
+
+    def _by_winograd(self, channels: int, dtype: Any) -> bool:
+        fits = channels % winograd.LANES == 0 and self.features % winograd.LANES == 0
+        return (
+            fits
+            and self.stride == 1
+            and dtype == jnp.float32
+            and chosen(self.kernel) == "winograd"
+        )
+
+
+def chosen(name: KernelName) -> str:
+    """The kernel for what is traced now; the log says it, and why, once.
+
+    Raises:
+      InputError: winograd is asked for where it cannot be had.
+    """
+    if name == "xla":
+        return name
+    hindrance = _hindrance()
+    if hindrance and name == "winograd":
+        raise InputError(f"unet.kernel=winograd: {hindrance}. Or give auto.")
+    if hindrance:
+        return _announced("xla", f"auto; winograd cannot: {hindrance}")
+    return _announced("winograd", "asked for" if name == "winograd" else "auto on cpu")
+
+
+def _hindrance() -> str:
+    """Why the kernel cannot be had; empty where it can."""
+    if target.platform() != "cpu":
+        return f"it runs on cpu, not on {target.platform()}"
+    mesh = jax.sharding.get_abstract_mesh()
+    if not mesh.empty and mesh.size > 1:
+        return f"XLA cannot split it over {mesh.size} devices"
+    return compiled.lacking()
+
+
+@functools.cache  # so that the log says each choice once, not once a layer
+def _announced(kernel: str, reason: str) -> str:
+    logging.info("convolutions: %s (%s)", kernel, reason)
+    return kernel

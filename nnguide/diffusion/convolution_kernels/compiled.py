@@ -1,0 +1,79 @@
+"""The C++ of this folder as functions that XLA calls, compiled on this machine.
+
+The first use takes some seconds for the compiler; what it made is kept in the cache
+folder, one file for each source, compiler command and kind of processor.
+
+Source: XLA's foreign function interface, https://docs.jax.dev/en/latest/ffi.html.
+"""
+
+import ctypes
+import functools
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from pathlib import Path
+
+import jax
+from absl import logging
+
+from nnguide.config import cache_folder
+
+SOURCE = Path(__file__).with_name("winograd.cc")
+FUNCTIONS = (
+    "nnguide_convolution",
+    "nnguide_convolution_inputs",
+    "nnguide_convolution_filters",
+)
+OPTIONS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
+
+
+@functools.cache
+def lacking() -> str:
+    """Why XLA cannot call the functions here; empty once it can.
+
+    The first call compiles them where that is not yet done, and registers them.
+    """
+    compiler = os.environ.get("CXX") or shutil.which("c++")
+    if not compiler:
+        return "no C++ compiler: install one (Debian: g++) or name it in $CXX"
+    command = [*compiler.split(), *OPTIONS, "-I", jax.ffi.include_dir(), str(SOURCE)]
+    try:
+        functions = ctypes.CDLL(str(_built(command)))
+    except subprocess.CalledProcessError as error:
+        lines = [line for line in error.stderr.splitlines() if "error" in line]
+        return f"{compiler} cannot compile {SOURCE.name}: {(lines or ['no reason'])[0]}"
+    except OSError as error:
+        return f"{SOURCE.name} cannot be compiled or loaded: {error}"
+    for name in FUNCTIONS:
+        capsule = jax.ffi.pycapsule(getattr(functions, name))
+        jax.ffi.register_ffi_target(name, capsule, platform="cpu")
+    return ""
+
+
+def _built(command: list[str]) -> Path:
+    """The library's file, compiled unless it is in the cache folder."""
+    parts = [SOURCE.read_text(), *command, jax.__version__, _processor()]
+    digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+    target = cache_folder() / "kernels" / f"{SOURCE.stem}-{digest}.so"
+    if target.exists():
+        return target
+    logging.info("compiling %s, once on this machine", SOURCE.name)
+    target.parent.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+        made = Path(folder, target.name)
+        subprocess.run(
+            [*command, "-o", str(made)], check=True, capture_output=True, text=True
+        )
+        made.replace(target)  # whole or not at all, whoever else compiles it now
+    return target
+
+
+def _processor() -> str:
+    """What `-march=native` depends on; a home folder may be many machines'."""
+    known = Path("/proc/cpuinfo")
+    lines = known.read_text().splitlines() if known.exists() else []
+    flags = [line for line in lines if line.startswith(("flags", "Features"))]
+    return flags[0] if flags else platform.processor() + platform.machine()
