@@ -26,6 +26,7 @@ from experiments.benchmarks.unet import (
 )
 from nnguide.array_types import Array, Key, Params
 from nnguide.diffusion import learning, samplers
+from nnguide.diffusion.convolution import chosen
 from nnguide.diffusion.denoising import denoiser
 from nnguide.diffusion.guidance import GuidanceConfig, guided
 from nnguide.diffusion.samplers import SamplerConfig
@@ -46,7 +47,8 @@ def cases(peers: bool) -> list[Case]:
             )
             passes = "one_pass" if in_one_pass else "two_passes"
             contenders[f"torch_{mode}_{passes}"] = quiet(turn)
-    name = f"{BATCH} images of 32 x 32, {STEPS} ddim steps with guidance"
+    kernel = chosen(NETWORK.kernel)
+    name = f"{BATCH} images of 32 x 32, {STEPS} guided ddim steps ({kernel})"
     return [Case(name, BATCH, "images", contenders)]
 
 

@@ -17,13 +17,14 @@ from nnguide import parallel, training
 from nnguide.array_types import Array, Batch
 from nnguide.data.batches import Batches, RowStream
 from nnguide.diffusion import learning
+from nnguide.diffusion.convolution import chosen
 from nnguide.diffusion.denoising import DenoisingConfig
 from nnguide.diffusion.noise import NoiseConfig
 from nnguide.diffusion.unet import Unet, UnetConfig
 from nnguide.target import convolution_options
 from nnguide.training.step import initial_state, make_step
 
-NETWORK = UnetConfig(blocks=2, classes=11)
+NETWORK = UnetConfig(blocks=2, classes=11, kernel="auto")
 SHAPE = (32, 32, 1)
 NOTHING = np.int32(10)
 NOISE = NoiseConfig("edm", sigma_max=20.0)
@@ -49,7 +50,7 @@ def cases(peers: bool) -> list[Case]:
                 images, labels, torch.Shape(), mode, THREADS, BATCH, STEPS
             )
             contenders[f"torch_{mode}"] = quiet(turn)
-    name = f"{STEPS} steps of a U-Net with 1,083,300 parameters, {BATCH} x 32 x 32"
+    name = f"{STEPS} steps of a U-Net ({chosen(NETWORK.kernel)}), {BATCH} x 32 x 32"
     return [Case(name, STEPS * BATCH, "images", contenders)]
 
 

@@ -235,6 +235,21 @@ struct Maps {
   int64_t position() const { return together() * tiles() * channels + kLanes; }
 };
 
+// Where a tile of answers lies, and how much of it lies within the maps.
+struct Tile {
+  int64_t image, start, row;  // of its first place, and between rows, in places
+  int64_t height, width;
+};
+
+// The tile `number` of those of the images from `first` on.
+Tile TileAt(const Maps& maps, int64_t first, int64_t number) {
+  const int64_t image = first + number / maps.tiles(), here = number % maps.tiles();
+  const int64_t top = here / maps.tiles_across() * kTile;
+  const int64_t side = here % maps.tiles_across() * kTile;
+  return {image, (image * maps.height + top) * maps.width + side, maps.width,
+          std::min(kTile, maps.height - top), std::min(kTile, maps.width - side)};
+}
+
 // What comes before the convolution: nothing, or silu(maps * factor + summand).
 struct Before {
   const float* factor;  // (images, channels), or null
@@ -295,6 +310,27 @@ void PrepareInputs(const Maps& maps, const float* all, Before before, int64_t fi
   }
 }
 
+// A dy A^T of the tiles of the images from `first` on: to m[position][tile][channel];
+// their sums are added to those in `bias`.
+void TransformSlopes(const Maps& out, const float* slopes, int64_t first,
+                     int64_t tiles, float* m, float* bias) {
+  for (int64_t number = 0; number < tiles; ++number) {
+    const Tile tile = TileAt(out, first, number);
+    for (int64_t k = 0; k < out.channels; k += kLanes) {
+      Vector y[4][4] = {}, spread[6][6], sum{};
+      for (int64_t r = 0; r < tile.height; ++r)
+        for (int64_t c = 0; c < tile.width; ++c) {
+          y[r][c] = At(slopes + (tile.start + r * tile.row + c) * out.channels + k);
+          sum += y[r][c];
+        }
+      At(bias + k) += sum;
+      Square<4, 6, Slopes>(y, spread);
+      for (int n = 0; n < kPositions; ++n)
+        At(m + n * out.position() + number * out.channels + k) = spread[n / 6][n % 6];
+    }
+  }
+}
+
 // G g G^T of all filters: to u[position][input channel][output channel]. The filters
 // are (3, 3, C, F); turned ones are read back to front, with C and F exchanged.
 void TransformFilters(const float* filters, int64_t inputs, int64_t outputs,
@@ -317,7 +353,7 @@ void TransformFilters(const float* filters, int64_t inputs, int64_t outputs,
 }
 
 // What a convolution of `maps` with (3, 3, C, F) filters leaves for each tile:
-// finish(image, row, column, channel, answers) for all places and vectors of channels.
+// finish(tile, channel, answers) for all tiles and vectors of channels.
 template <typename Finish>
 void Convolve(ffi::ThreadPool& pool, const Maps& maps, const float* inputs,
               Before before, const float* filters, int64_t outputs, bool turned,
@@ -344,16 +380,14 @@ void Convolve(ffi::ThreadPool& pool, const Maps& maps, const float* inputs,
     for (int64_t n = 0; n < kPositions; ++n)
       Product({v + n * maps.position(), inputs_wide, 1}, u + n * tap,
               m + n * out.position(), tiles, outputs, inputs_wide, false);
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      const int64_t image = first + tile / maps.tiles(), here = tile % maps.tiles();
-      const int64_t top = here / maps.tiles_across() * kTile;
-      const int64_t side = here % maps.tiles_across() * kTile;
+    for (int64_t number = 0; number < tiles; ++number) {
+      const Tile tile = TileAt(maps, first, number);
       for (int64_t k = 0; k < outputs; k += kLanes) {
         Vector products[6][6], answers[4][4];
         for (int n = 0; n < kPositions; ++n)
-          products[n / 6][n % 6] = At(m + n * out.position() + tile * outputs + k);
+          products[n / 6][n % 6] = At(m + n * out.position() + number * outputs + k);
         Square<6, 4, Answers>(products, answers);
-        finish(image, top, side, k, answers);
+        finish(tile, k, answers);
       }
     }
   });
@@ -376,30 +410,29 @@ Before BeforeOf(const Buffer2& factor, const Buffer2& summand) {
 }
 
 // y = convolution(silu(x * factor + summand)) + bias.
-ffi::Error RunForward(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 summand,
-                   Buffer4 filters, Buffer1 bias, ffi::Result<Buffer4> y) {
+ffi::Error RunForward(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor,
+                      Buffer2 summand, Buffer4 filters, Buffer1 bias,
+                      ffi::Result<Buffer4> y) {
   const Maps maps = MapsOf(x);
   const int64_t outputs = filters.dimensions()[3];
   float* to = y->typed_data();
   const float* added = bias.typed_data();
   Convolve(pool, maps, x.typed_data(), BeforeOf(factor, summand),
            filters.typed_data(), outputs, false,
-           [&](int64_t image, int64_t top, int64_t side, int64_t k,
-               const Vector answers[4][4]) {
+           [&](const Tile& tile, int64_t k, const Vector answers[4][4]) {
              const Vector more = At(added + k);
-             for (int64_t r = 0; r < std::min(kTile, maps.height - top); ++r) {
-               const int64_t row = (image * maps.height + top + r) * maps.width;
-               for (int64_t c = 0; c < std::min(kTile, maps.width - side); ++c)
-                 At(to + (row + side + c) * outputs + k) = answers[r][c] + more;
-             }
+             for (int64_t r = 0; r < tile.height; ++r)
+               for (int64_t c = 0; c < tile.width; ++c)
+                 At(to + (tile.start + r * tile.row + c) * outputs + k) =
+                     answers[r][c] + more;
            });
   return ffi::Error::Success();
 }
 
 // The slopes of x, and of the factor and summand before the convolution.
 ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 summand,
-                  Buffer4 filters, Buffer4 dy, ffi::Result<Buffer4> dx,
-                  ffi::Result<Buffer2> dfactor, ffi::Result<Buffer2> dsummand) {
+                     Buffer4 filters, Buffer4 dy, ffi::Result<Buffer4> dx,
+                     ffi::Result<Buffer2> dfactor, ffi::Result<Buffer2> dsummand) {
   const Maps maps = MapsOf(x);
   const int64_t channels = maps.channels;
   const Before before = BeforeOf(factor, summand);
@@ -412,18 +445,17 @@ ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 su
   // An image's tiles belong to one thread, so its sums need no lock.
   Convolve(pool, MapsOf(dy), dy.typed_data(), {nullptr, nullptr},
            filters.typed_data(), channels, true,
-           [&](int64_t image, int64_t top, int64_t side, int64_t k,
-               const Vector answers[4][4]) {
-             const int64_t vector = image * channels + k;
+           [&](const Tile& tile, int64_t k, const Vector answers[4][4]) {
+             const int64_t vector = tile.image * channels + k;
              Vector f{}, s{}, f_sum{}, s_sum{};
              if (before.factor) {
                f = At(before.factor + vector);
                s = At(before.summand + vector);
              }
-             for (int64_t r = 0; r < std::min(kTile, maps.height - top); ++r) {
-               const int64_t row = (image * maps.height + top + r) * maps.width;
-               for (int64_t c = 0; c < std::min(kTile, maps.width - side); ++c) {
-                 const int64_t place = (row + side + c) * channels + k;
+             for (int64_t r = 0; r < tile.height; ++r)
+               for (int64_t c = 0; c < tile.width; ++c) {
+                 const int64_t place =
+                     (tile.start + r * tile.row + c) * channels + k;
                  if (!before.factor) {
                    At(to + place) = answers[r][c];
                    continue;
@@ -436,7 +468,6 @@ ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 su
                  f_sum += dz * x_here;
                  s_sum += dz;
                }
-             }
              if (before.factor) {
                At(by_factor + vector) += f_sum;
                At(by_summand + vector) += s_sum;
@@ -447,8 +478,8 @@ ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 su
 
 // The slopes of the filters and of the bias.
 ffi::Error RunFilters(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 summand,
-                   Buffer4 dy, ffi::Result<Buffer4> dfilters,
-                   ffi::Result<Buffer1> dbias) {
+                      Buffer4 dy, ffi::Result<Buffer4> dfilters,
+                      ffi::Result<Buffer1> dbias) {
   const Maps maps = MapsOf(x), out = MapsOf(dy);
   const int64_t inputs = maps.channels, outputs = out.channels, tap = inputs * outputs;
   const Before before = BeforeOf(factor, summand);
@@ -471,32 +502,14 @@ ffi::Error RunFilters(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 s
     const int64_t from_block = part * maps.blocks() / parts;
     const int64_t to_block = (part + 1) * maps.blocks() / parts;
     for (int64_t block = from_block; block < to_block; ++block) {
-    const int64_t first = block * maps.together();
-    const int64_t last = std::min(first + maps.together(), maps.images);
-    PrepareInputs(maps, from, before, first, last, padded, v);
-    const int64_t tiles = (last - first) * maps.tiles();
-    for (int64_t tile = 0; tile < tiles; ++tile) {
-      const int64_t image = first + tile / maps.tiles(), here = tile % maps.tiles();
-      const int64_t top = here / maps.tiles_across() * kTile;
-      const int64_t side = here % maps.tiles_across() * kTile;
-      for (int64_t k = 0; k < outputs; k += kLanes) {
-        Vector y[4][4] = {}, spread[6][6], sum{};
-        for (int64_t r = 0; r < std::min(kTile, maps.height - top); ++r) {
-          const int64_t row = (image * maps.height + top + r) * maps.width;
-          for (int64_t c = 0; c < std::min(kTile, maps.width - side); ++c) {
-            y[r][c] = At(slopes + (row + side + c) * outputs + k);
-            sum += y[r][c];
-          }
-        }
-        At(bias + k) += sum;
-        Square<4, 6, Slopes>(y, spread);
-        for (int n = 0; n < kPositions; ++n)
-          At(m + n * out.position() + tile * outputs + k) = spread[n / 6][n % 6];
-      }
-    }
-    for (int64_t n = 0; n < kPositions; ++n)
-      Product({v + n * maps.position(), 1, inputs}, m + n * out.position(),
-              mine + n * tap, inputs, outputs, tiles, block > from_block);
+      const int64_t first = block * maps.together();
+      const int64_t last = std::min(first + maps.together(), maps.images);
+      PrepareInputs(maps, from, before, first, last, padded, v);
+      const int64_t tiles = (last - first) * maps.tiles();
+      TransformSlopes(out, slopes, first, tiles, m, bias);
+      for (int64_t n = 0; n < kPositions; ++n)
+        Product({v + n * maps.position(), 1, inputs}, m + n * out.position(),
+                mine + n * tap, inputs, outputs, tiles, block > from_block);
     }
   });
   float* to = dfilters->typed_data();
@@ -519,36 +532,24 @@ ffi::Error RunFilters(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 s
   return ffi::Error::Success();
 }
 
+// What all three see: x, factor, summand, and the filters or the slopes.
+auto Seen() {
+  return ffi::Ffi::Bind()
+      .Ctx<ffi::ThreadPool>()
+      .Arg<Buffer4>()
+      .Arg<Buffer2>()
+      .Arg<Buffer2>()
+      .Arg<Buffer4>();
+}
+
 }  // namespace
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(nnguide_convolution, RunForward,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<Buffer4>()
-                                  .Arg<Buffer2>()
-                                  .Arg<Buffer2>()
-                                  .Arg<Buffer4>()
-                                  .Arg<Buffer1>()
-                                  .Ret<Buffer4>());
+                              Seen().Arg<Buffer1>().Ret<Buffer4>());
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(nnguide_convolution_inputs, RunInputs,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<Buffer4>()
-                                  .Arg<Buffer2>()
-                                  .Arg<Buffer2>()
-                                  .Arg<Buffer4>()
-                                  .Arg<Buffer4>()
-                                  .Ret<Buffer4>()
-                                  .Ret<Buffer2>()
-                                  .Ret<Buffer2>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    nnguide_convolution_inputs, RunInputs,
+    Seen().Arg<Buffer4>().Ret<Buffer4>().Ret<Buffer2>().Ret<Buffer2>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(nnguide_convolution_filters, RunFilters,
-                              ffi::Ffi::Bind()
-                                  .Ctx<ffi::ThreadPool>()
-                                  .Arg<Buffer4>()
-                                  .Arg<Buffer2>()
-                                  .Arg<Buffer2>()
-                                  .Arg<Buffer4>()
-                                  .Ret<Buffer4>()
-                                  .Ret<Buffer1>());
+                              Seen().Ret<Buffer4>().Ret<Buffer1>());
