@@ -55,7 +55,9 @@ def lacking() -> str:
 
 def _built(command: list[str]) -> Path:
     """The library's file, compiled unless it is in the cache folder."""
-    parts = [SOURCE.read_text(), *command, jax.__version__, _processor()]
+    sources = [SOURCE, *sorted(SOURCE.parent.glob("*.h"))]
+    texts = [source.read_text() for source in sources]
+    parts = [*texts, *command, jax.__version__, _processor()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
     target = cache_folder() / "kernels" / f"{SOURCE.stem}-{digest}.so"
     if target.exists():

@@ -15,341 +15,29 @@
 // and transformed back in blocks of tiles that stay in a core's cache.
 //
 // Sources: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray,
-// arXiv 1509.09308, whose matrices these are (points 0, 1, -1, 2, -2, infinity).
+// arXiv 1509.09308.
 
-#include <algorithm>
-#include <atomic>
-#include <cstdint>
-#include <functional>
-#include <memory>
-#include <thread>
-#include <vector>
-
-#include "xla/ffi/api/ffi.h"
+#include "maps.h"
+#include "threads.h"
 
 namespace ffi = xla::ffi;
 
+namespace nnguide {
 namespace {
 
-constexpr int64_t kLanes = 16;      // floats in a vector
-constexpr int64_t kTile = 4;        // side of a tile of answers
-constexpr int64_t kWindow = 6;      // side of the inputs that a tile needs
-constexpr int64_t kPositions = 36;  // products a tile and channel
-constexpr int64_t kBlock = 48;      // tiles whose transforms stay in a core's cache
+constexpr int64_t kTiles = 32;  // whose transforms stay in a core's cache
 
-// GCC and Clang make one AVX-512 register of it, or several smaller ones.
-typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t Integers __attribute__((vector_size(64)));
-
-inline Vector& At(float* place) { return *reinterpret_cast<Vector*>(place); }
-inline Vector At(const float* place) {
-  return *reinterpret_cast<const Vector*>(place);
-}
-
-// --- Threads ---------------------------------------------------------------------
-
-// Calls work(number) for each number below `count` on the threads of XLA's pool and on
-// this one. Who is free takes the next number, so that a pool that is busy with other
-// things delays nothing.
-void InParallel(ffi::ThreadPool& pool, int64_t count,
-                const std::function<void(int64_t)>& work) {
-  struct Shared {
-    std::atomic<int64_t> next{0}, done{0};
-  };
-  auto shared = std::make_shared<Shared>();
-  // A thread that comes late finds no number left, and never touches `work`, which is
-  // gone by then.
-  const auto run = [shared, count, &work] {
-    for (int64_t n; (n = shared->next.fetch_add(1)) < count;) {
-      work(n);
-      shared->done.fetch_add(1, std::memory_order_release);
+// c = a b of one position: a group of tiles by `depth` channels, by one vector of
+// filters. Steps of a are those between vectors of channels.
+inline void Multiply(const float* a, int64_t step, const float* b, int64_t depth,
+                     float* c) {
+  Vector sums[kRows] = {};
+  for (int64_t vector = 0; vector < depth; vector += kLanes, a += step)
+    for (int64_t d = 0; d < kLanes; ++d, b += kLanes) {
+      const Vector right = At(b);
+      for (int r = 0; r < kRows; ++r) sums[r] += a[r * kLanes + d] * right;
     }
-  };
-  const int64_t helpers = std::min(pool.num_threads(), count) - 1;
-  for (int64_t n = 0; n < helpers; ++n) pool.Schedule(std::function<void()>(run));
-  run();
-  while (shared->done.load(std::memory_order_acquire) < count) {
-    std::this_thread::yield();
-  }
-}
-
-// Memory of a thread, kept from call to call.
-float* Kept(std::vector<float>& memory, int64_t size) {
-  if (static_cast<int64_t>(memory.size()) < size) memory.resize(size);
-  return memory.data();
-}
-
-// --- Winograd's transforms, one dimension at a time ---------------------------------
-
-// B^T d.
-inline void Inputs(const Vector d[6], Vector v[6]) {
-  const Vector even = d[4] - 4 * d[2], odd = d[3] - 4 * d[1];
-  const Vector near = d[4] - d[2], far = 2 * (d[3] - d[1]);
-  v[0] = 4 * d[0] - 5 * d[2] + d[4];
-  v[1] = even + odd;
-  v[2] = even - odd;
-  v[3] = near + far;
-  v[4] = near - far;
-  v[5] = 4 * d[1] - 5 * d[3] + d[5];
-}
-
-// A^T m.
-inline void Answers(const Vector m[6], Vector y[4]) {
-  const Vector near = m[1] + m[2], far = m[3] + m[4];
-  const Vector near_odd = m[1] - m[2], far_odd = m[3] - m[4];
-  y[0] = m[0] + near + far;
-  y[1] = near_odd + 2 * far_odd;
-  y[2] = near + 4 * far;
-  y[3] = near_odd + 8 * far_odd + m[5];
-}
-
-// A y.
-inline void Slopes(const Vector y[4], Vector m[6]) {
-  const Vector even = y[0] + y[2], odd = y[1] + y[3];
-  const Vector far_even = y[0] + 4 * y[2], far_odd = 2 * y[1] + 8 * y[3];
-  m[0] = y[0];
-  m[1] = even + odd;
-  m[2] = even - odd;
-  m[3] = far_even + far_odd;
-  m[4] = far_even - far_odd;
-  m[5] = y[3];
-}
-
-// G g.
-inline void Filters(const Vector g[3], Vector u[6]) {
-  const Vector even = (g[0] + g[2]) / 6, odd = g[1] / 6;
-  const Vector far_even = g[0] / 24 + g[2] / 6, far_odd = g[1] / 12;
-  u[0] = g[0] / 4;
-  u[1] = -even - odd;
-  u[2] = odd - even;
-  u[3] = far_even + far_odd;
-  u[4] = far_even - far_odd;
-  u[5] = g[2];
-}
-
-// G^T u.
-inline void FilterSlopes(const Vector u[6], Vector g[3]) {
-  const Vector near = (u[1] + u[2]) / 6, far = u[3] + u[4];
-  g[0] = u[0] / 4 - near + far / 24;
-  g[1] = (u[2] - u[1]) / 6 + (u[3] - u[4]) / 12;
-  g[2] = far / 6 - near + u[5];
-}
-
-// Both dimensions: From x From values become To x To.
-template <int From, int To, void (*One)(const Vector*, Vector*)>
-inline void Square(const Vector in[From][From], Vector out[To][To]) {
-  Vector half[From][To];
-  for (int row = 0; row < From; ++row) One(in[row], half[row]);
-  for (int column = 0; column < To; ++column) {
-    Vector along[From], turned[To];
-    for (int row = 0; row < From; ++row) along[row] = half[row][column];
-    One(along, turned);
-    for (int row = 0; row < To; ++row) out[row][column] = turned[row];
-  }
-}
-
-// --- Matrix products of what is in the cache ---------------------------------------
-
-// A matrix by the steps between its rows and columns.
-struct Left {
-  const float* start;
-  int64_t row, column;
-};
-
-template <int Rows, int Vectors>
-inline void Panel(Left a, const float* b, int64_t b_row, float* c, int64_t c_row,
-                  int64_t depth, bool add) {
-  Vector sums[Rows][Vectors];
-  for (int r = 0; r < Rows; ++r)
-    for (int v = 0; v < Vectors; ++v)
-      sums[r][v] = add ? At(c + r * c_row + v * kLanes) : Vector{};
-  for (int64_t d = 0; d < depth; ++d) {
-    Vector right[Vectors];
-    for (int v = 0; v < Vectors; ++v) right[v] = At(b + d * b_row + v * kLanes);
-    for (int r = 0; r < Rows; ++r) {
-      const float left = a.start[r * a.row + d * a.column];
-      for (int v = 0; v < Vectors; ++v) sums[r][v] += left * right[v];
-    }
-  }
-  for (int r = 0; r < Rows; ++r)
-    for (int v = 0; v < Vectors; ++v) At(c + r * c_row + v * kLanes) = sums[r][v];
-}
-
-template <int Vectors>
-inline void Columns(Left a, const float* b, int64_t b_row, float* c, int64_t c_row,
-                    int64_t rows, int64_t depth, bool add) {
-  int64_t r = 0;
-  auto left = [&] { return Left{a.start + r * a.row, a.row, a.column}; };
-  for (; r + 12 <= rows; r += 12)
-    Panel<12, Vectors>(left(), b, b_row, c + r * c_row, c_row, depth, add);
-  for (; r + 4 <= rows; r += 4)
-    Panel<4, Vectors>(left(), b, b_row, c + r * c_row, c_row, depth, add);
-  for (; r < rows; ++r)
-    Panel<1, Vectors>(left(), b, b_row, c + r * c_row, c_row, depth, add);
-}
-
-// c = a b, or c += a b: (rows, depth) by (depth, columns), columns whole vectors.
-void Product(Left a, const float* b, float* c, int64_t rows, int64_t columns,
-             int64_t depth, bool add) {
-  int64_t k = 0;
-  for (; k + 2 * kLanes <= columns; k += 2 * kLanes)
-    Columns<2>(a, b + k, columns, c + k, columns, rows, depth, add);
-  for (; k < columns; k += kLanes)
-    Columns<1>(a, b + k, columns, c + k, columns, rows, depth, add);
-}
-
-// --- Maps ------------------------------------------------------------------------
-
-// e^x to 2e-7 of itself; 2^whole times a polynomial in the rest.
-inline Vector Exponential(Vector x) {
-  const Vector most = Vector{} + 88.0f, least = Vector{} - 87.0f;
-  x = x > most ? most : x;
-  x = x < least ? least : x;
-  const Vector scaled = x * 1.44269504f;
-  const Vector magic = Vector{} + 12582912.0f;  // its last bit is worth 1
-  const Vector shifted = scaled + magic;
-  const Vector rest = (scaled - (shifted - magic));
-  Vector p = rest * 1.53533619e-4f + 1.33988744e-3f;
-  p = p * rest + 9.61843736e-3f;
-  p = p * rest + 5.55032880e-2f;
-  p = p * rest + 2.40226489e-1f;
-  p = p * rest + 6.93147182e-1f;
-  p = p * rest + 1.0f;
-  const Integers whole = (Integers)shifted << 23;
-  return (Vector)((Integers)p + whole);
-}
-
-struct Maps {
-  int64_t images, height, width, channels;
-  int64_t tiles_down() const { return (height + kTile - 1) / kTile; }
-  int64_t tiles_across() const { return (width + kTile - 1) / kTile; }
-  int64_t tiles() const { return tiles_down() * tiles_across(); }
-  int64_t image() const { return height * width * channels; }
-  // Images whose tiles make about one block.
-  int64_t together() const { return std::max<int64_t>(1, kBlock / tiles()); }
-  int64_t blocks() const { return (images + together() - 1) / together(); }
-  // Of a block: floats of a padded image, and between two positions (no power of two:
-  // positions would share the cache's lines).
-  int64_t padded_row() const { return (tiles_across() * kTile + 2) * channels; }
-  int64_t padded() const { return (tiles_down() * kTile + 2) * padded_row(); }
-  int64_t position() const { return together() * tiles() * channels + kLanes; }
-};
-
-// Where a tile of answers lies, and how much of it lies within the maps.
-struct Tile {
-  int64_t image, start, row;  // of its first place, and between rows, in places
-  int64_t height, width;
-};
-
-// The tile `number` of those of the images from `first` on.
-Tile TileAt(const Maps& maps, int64_t first, int64_t number) {
-  const int64_t image = first + number / maps.tiles(), here = number % maps.tiles();
-  const int64_t top = here / maps.tiles_across() * kTile;
-  const int64_t side = here % maps.tiles_across() * kTile;
-  return {image, (image * maps.height + top) * maps.width + side, maps.width,
-          std::min(kTile, maps.height - top), std::min(kTile, maps.width - side)};
-}
-
-// What comes before the convolution: nothing, or silu(maps * factor + summand).
-struct Before {
-  const float* factor;  // (images, channels), or null
-  const float* summand;
-};
-
-// One image in a rim of zeros, after what comes before.
-void Pad(const Maps& maps, const float* image, const float* factor,
-         const float* summand, float* padded) {
-  const int64_t row = maps.padded_row(), channels = maps.channels;
-  std::fill(padded, padded + maps.padded(), 0.0f);
-  for (int64_t y = 0; y < maps.height; ++y) {
-    const float* from = image + y * maps.width * channels;
-    float* to = padded + (y + 1) * row + channels;
-    if (!factor) {
-      std::copy(from, from + maps.width * channels, to);
-      continue;
-    }
-    for (int64_t c = 0; c < channels; c += kLanes) {
-      const Vector f = At(factor + c), s = At(summand + c);
-      for (int64_t x = 0; x < maps.width; ++x) {
-        const Vector z = At(from + x * channels + c) * f + s;
-        At(to + x * channels + c) = z / (1.0f + Exponential(-z));
-      }
-    }
-  }
-}
-
-// B^T d B of all tiles of a padded image: to v[position][tile][channel].
-void TransformInputs(const Maps& maps, const float* padded, float* v) {
-  const int64_t row = maps.padded_row(), channels = maps.channels;
-  int64_t tile = 0;
-  for (int64_t down = 0; down < maps.tiles_down(); ++down)
-    for (int64_t across = 0; across < maps.tiles_across(); ++across, ++tile) {
-      const float* corner = padded + kTile * (down * row + across * channels);
-      for (int64_t c = 0; c < channels; c += kLanes) {
-        Vector d[6][6], out[6][6];
-        for (int y = 0; y < 6; ++y)
-          for (int x = 0; x < 6; ++x)
-            d[y][x] = At(corner + y * row + x * channels + c);
-        Square<6, 6, Inputs>(d, out);
-        for (int n = 0; n < kPositions; ++n)
-          At(v + n * maps.position() + tile * channels + c) = out[n / 6][n % 6];
-      }
-    }
-}
-
-// B^T d B of the images `first` to `last`, side by side.
-void PrepareInputs(const Maps& maps, const float* all, Before before, int64_t first,
-                   int64_t last, float* padded, float* v) {
-  for (int64_t image = first; image < last; ++image) {
-    const int64_t vector = image * maps.channels;
-    Pad(maps, all + image * maps.image(),
-        before.factor ? before.factor + vector : nullptr,
-        before.factor ? before.summand + vector : nullptr, padded);
-    TransformInputs(maps, padded,
-                    v + (image - first) * maps.tiles() * maps.channels);
-  }
-}
-
-// A dy A^T of the tiles of the images from `first` on: to m[position][tile][channel];
-// their sums are added to those in `bias`.
-void TransformSlopes(const Maps& out, const float* slopes, int64_t first,
-                     int64_t tiles, float* m, float* bias) {
-  for (int64_t number = 0; number < tiles; ++number) {
-    const Tile tile = TileAt(out, first, number);
-    for (int64_t k = 0; k < out.channels; k += kLanes) {
-      Vector y[4][4] = {}, spread[6][6], sum{};
-      for (int64_t r = 0; r < tile.height; ++r)
-        for (int64_t c = 0; c < tile.width; ++c) {
-          y[r][c] = At(slopes + (tile.start + r * tile.row + c) * out.channels + k);
-          sum += y[r][c];
-        }
-      At(bias + k) += sum;
-      Square<4, 6, Slopes>(y, spread);
-      for (int n = 0; n < kPositions; ++n)
-        At(m + n * out.position() + number * out.channels + k) = spread[n / 6][n % 6];
-    }
-  }
-}
-
-// G g G^T of all filters: to u[position][input channel][output channel]. The filters
-// are (3, 3, C, F); turned ones are read back to front, with C and F exchanged.
-void TransformFilters(const float* filters, int64_t inputs, int64_t outputs,
-                      bool turned, int64_t input, float* u) {
-  const int64_t tap = inputs * outputs;
-  for (int64_t k = 0; k < outputs; k += kLanes) {
-    Vector g[3][3], out[6][6];
-    for (int n = 0; n < 9; ++n) {
-      if (!turned) {
-        g[n / 3][n % 3] = At(filters + n * tap + input * outputs + k);
-        continue;
-      }
-      for (int lane = 0; lane < kLanes; ++lane)
-        g[n / 3][n % 3][lane] = filters[(8 - n) * tap + (k + lane) * inputs + input];
-    }
-    Square<3, 6, Filters>(g, out);
-    for (int n = 0; n < kPositions; ++n)
-      At(u + n * tap + input * outputs + k) = out[n / 6][n % 6];
-  }
+  for (int r = 0; r < kRows; ++r) At(c + r * kLanes) = sums[r];
 }
 
 // What a convolution of `maps` with (3, 3, C, F) filters leaves for each tile:
@@ -358,38 +46,39 @@ template <typename Finish>
 void Convolve(ffi::ThreadPool& pool, const Maps& maps, const float* inputs,
               Before before, const float* filters, int64_t outputs, bool turned,
               const Finish& finish) {
-  static thread_local std::vector<float> filter_memory;
-  const int64_t inputs_wide = maps.channels, tap = inputs_wide * outputs;
-  float* u = Kept(filter_memory, kPositions * tap);
+  static thread_local Memory filter_memory;
+  const int64_t wide = maps.channels;
+  float* u = filter_memory.Of(kPositions * wide * outputs);
   constexpr int64_t kAtOnce = 16;
-  InParallel(pool, inputs_wide / kAtOnce, [&](int64_t n) {
+  InParallel(pool, wide / kAtOnce, [&](int64_t n) {
     for (int64_t input = n * kAtOnce; input < (n + 1) * kAtOnce; ++input)
-      TransformFilters(filters, inputs_wide, outputs, turned, input, u);
+      TransformFilters(filters, wide, outputs, turned, input, u);
   });
-  Maps out = maps;
-  out.channels = outputs;
-  InParallel(pool, maps.blocks(), [&](int64_t block) {
-    static thread_local std::vector<float> padded_memory, v_memory, m_memory;
-    float* padded = Kept(padded_memory, maps.padded());
-    float* v = Kept(v_memory, kPositions * maps.position());
-    float* m = Kept(m_memory, kPositions * out.position());
-    const int64_t first = block * maps.together();
-    const int64_t last = std::min(first + maps.together(), maps.images);
-    PrepareInputs(maps, inputs, before, first, last, padded, v);
-    const int64_t tiles = (last - first) * maps.tiles();
-    for (int64_t n = 0; n < kPositions; ++n)
-      Product({v + n * maps.position(), inputs_wide, 1}, u + n * tap,
-              m + n * out.position(), tiles, outputs, inputs_wide, false);
-    for (int64_t number = 0; number < tiles; ++number) {
-      const Tile tile = TileAt(maps, first, number);
-      for (int64_t k = 0; k < outputs; k += kLanes) {
-        Vector products[6][6], answers[4][4];
-        for (int n = 0; n < kPositions; ++n)
-          products[n / 6][n % 6] = At(m + n * out.position() + number * outputs + k);
-        Square<6, 4, Answers>(products, answers);
-        finish(tile, k, answers);
+  const Blocks blocks(maps, kTiles);
+  InParallel(pool, blocks.count(), [&](int64_t number) {
+    static thread_local Memory padded_memory, v_memory;
+    float* padded = padded_memory.Of(maps.padded());
+    float* v = v_memory.Of(blocks.transforms(wide));
+    const Block block = blocks[number];
+    TransformInputs(maps, inputs, before, block, padded, v);
+    const int64_t step = Place(block, kLanes, 0, 0);
+    alignas(64) float products[kPositions * kRows * kLanes];
+    for (int64_t k = 0; k < outputs; k += kLanes)
+      for (int64_t group = 0; group < block.groups(); ++group) {
+        for (int64_t n = 0; n < kPositions; ++n)
+          Multiply(v + Place(block, 0, group, n), step,
+                   u + (kPositions * k + n * kLanes) * wide, wide,
+                   products + n * kRows * kLanes);
+        const int64_t first = group * kRows;
+        const int64_t rows = std::min(kRows, block.tiles - first);
+        for (int64_t r = 0; r < rows; ++r) {
+          Vector m[6][6], answers[4][4];
+          for (int n = 0; n < kPositions; ++n)
+            m[n / 6][n % 6] = At(products + (n * kRows + r) * kLanes);
+          Square<6, 4, Answers>(m, answers);
+          finish(TileAt(maps, block.first, first + r), k, answers);
+        }
       }
-    }
   });
 }
 
@@ -461,7 +150,7 @@ ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 su
                    continue;
                  }
                  const Vector x_here = At(from + place), z = x_here * f + s;
-                 const Vector share = 1.0f / (1.0f + Exponential(-z));
+                 const Vector share = Sigmoid(z);
                  const Vector dz =
                      answers[r][c] * share * (1.0f + z * (1.0f - share));
                  At(to + place) = dz * f;
@@ -476,6 +165,21 @@ ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 su
   return ffi::Error::Success();
 }
 
+// c += a^T b of one position: half a vector of inputs by one vector of outputs, over all
+// groups of tiles; c's rows lie `outputs` apart.
+inline void MultiplyTurned(const float* a, const float* b, int64_t groups, bool add,
+                           int64_t outputs, float* c) {
+  Vector sums[kRows];
+  for (int r = 0; r < kRows; ++r) sums[r] = add ? At(c + r * outputs) : Vector{};
+  constexpr int64_t step = kPositions * kRows * kLanes;
+  for (int64_t group = 0; group < groups; ++group, a += step, b += step)
+    for (int64_t tile = 0; tile < kRows; ++tile) {
+      const Vector right = At(b + tile * kLanes);
+      for (int r = 0; r < kRows; ++r) sums[r] += a[tile * kLanes + r] * right;
+    }
+  for (int r = 0; r < kRows; ++r) At(c + r * outputs) = sums[r];
+}
+
 // The slopes of the filters and of the bias.
 ffi::Error RunFilters(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 summand,
                       Buffer4 dy, ffi::Result<Buffer4> dfilters,
@@ -486,30 +190,35 @@ ffi::Error RunFilters(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 s
   const float *from = x.typed_data(), *slopes = dy.typed_data();
   // Each part of the images has sums of its own, whoever works on it: the same numbers
   // every time.
+  const Blocks blocks(maps, kTiles);
   const int64_t threads = std::max<int64_t>(1, pool.num_threads());
-  const int64_t parts = std::min(maps.blocks(), 2 * threads);
+  const int64_t parts = std::min(blocks.count(), 2 * threads);
   const int64_t sums = kPositions * tap + outputs;
-  static thread_local std::vector<float> sums_memory;
-  float* all = Kept(sums_memory, parts * sums);
+  static thread_local Memory sums_memory;
+  float* all = sums_memory.Of(parts * sums);
   InParallel(pool, parts, [&](int64_t part) {
-    static thread_local std::vector<float> padded_memory, v_memory, m_memory;
-    float* padded = Kept(padded_memory, maps.padded());
-    float* v = Kept(v_memory, kPositions * maps.position());
-    float* m = Kept(m_memory, kPositions * out.position());
+    static thread_local Memory padded_memory, v_memory, m_memory;
+    float* padded = padded_memory.Of(maps.padded());
+    float* v = v_memory.Of(blocks.transforms(inputs));
+    float* m = m_memory.Of(blocks.transforms(outputs));
     float* mine = all + part * sums;
     float* bias = mine + kPositions * tap;
     std::fill(bias, bias + outputs, 0.0f);
-    const int64_t from_block = part * maps.blocks() / parts;
-    const int64_t to_block = (part + 1) * maps.blocks() / parts;
-    for (int64_t block = from_block; block < to_block; ++block) {
-      const int64_t first = block * maps.together();
-      const int64_t last = std::min(first + maps.together(), maps.images);
-      PrepareInputs(maps, from, before, first, last, padded, v);
-      const int64_t tiles = (last - first) * maps.tiles();
-      TransformSlopes(out, slopes, first, tiles, m, bias);
+    const int64_t first = part * blocks.count() / parts;
+    const int64_t last = (part + 1) * blocks.count() / parts;
+    for (int64_t number = first; number < last; ++number) {
+      const Block block = blocks[number];
+      // Groups that are not full must add nothing.
+      if (block.tiles % kRows) std::fill(m, m + blocks.transforms(outputs), 0.0f);
+      if (block.tiles % kRows) std::fill(v, v + blocks.transforms(inputs), 0.0f);
+      TransformInputs(maps, from, before, block, padded, v);
+      TransformSlopes(out, slopes, block, m, bias);
       for (int64_t n = 0; n < kPositions; ++n)
-        Product({v + n * maps.position(), 1, inputs}, m + n * out.position(),
-                mine + n * tap, inputs, outputs, tiles, block > from_block);
+        for (int64_t k = 0; k < outputs; k += kLanes)
+          for (int64_t c = 0; c < inputs; c += kRows)
+            MultiplyTurned(v + Place(block, c, 0, n) + c % kLanes,
+                           m + Place(block, k, 0, n), block.groups(), number > first,
+                           outputs, mine + n * tap + c * outputs + k);
     }
   });
   float* to = dfilters->typed_data();
@@ -543,13 +252,19 @@ auto Seen() {
 }
 
 }  // namespace
-
-XLA_FFI_DEFINE_HANDLER_SYMBOL(nnguide_convolution, RunForward,
-                              Seen().Arg<Buffer1>().Ret<Buffer4>());
+}  // namespace nnguide
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
-    nnguide_convolution_inputs, RunInputs,
-    Seen().Arg<Buffer4>().Ret<Buffer4>().Ret<Buffer2>().Ret<Buffer2>());
+    nnguide_convolution, nnguide::RunForward,
+    nnguide::Seen().Arg<nnguide::Buffer1>().Ret<nnguide::Buffer4>());
 
-XLA_FFI_DEFINE_HANDLER_SYMBOL(nnguide_convolution_filters, RunFilters,
-                              Seen().Ret<Buffer4>().Ret<Buffer1>());
+XLA_FFI_DEFINE_HANDLER_SYMBOL(nnguide_convolution_inputs, nnguide::RunInputs,
+                              nnguide::Seen()
+                                  .Arg<nnguide::Buffer4>()
+                                  .Ret<nnguide::Buffer4>()
+                                  .Ret<nnguide::Buffer2>()
+                                  .Ret<nnguide::Buffer2>());
+
+XLA_FFI_DEFINE_HANDLER_SYMBOL(
+    nnguide_convolution_filters, nnguide::RunFilters,
+    nnguide::Seen().Ret<nnguide::Buffer4>().Ret<nnguide::Buffer1>());

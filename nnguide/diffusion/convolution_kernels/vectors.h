@@ -1,0 +1,44 @@
+// Vectors of 16 floats, and what is computed with them.
+
+#ifndef NNGUIDE_VECTORS_H_
+#define NNGUIDE_VECTORS_H_
+
+#include <cstdint>
+
+namespace nnguide {
+
+constexpr int64_t kLanes = 16;  // floats in a vector
+
+// GCC and Clang make one AVX-512 register of it, or several smaller ones.
+typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
+typedef int32_t Integers __attribute__((vector_size(64)));
+
+inline Vector& At(float* place) { return *reinterpret_cast<Vector*>(place); }
+inline Vector At(const float* place) {
+  return *reinterpret_cast<const Vector*>(place);
+}
+
+// e^x to 2e-7 of itself; 2^whole times a polynomial in the rest.
+inline Vector Exponential(Vector x) {
+  const Vector most = Vector{} + 88.0f, least = Vector{} - 87.0f;
+  x = x > most ? most : x;
+  x = x < least ? least : x;
+  const Vector scaled = x * 1.44269504f;
+  const Vector magic = Vector{} + 12582912.0f;  // its last bit is worth 1
+  const Vector shifted = scaled + magic;
+  const Vector rest = (scaled - (shifted - magic));
+  Vector p = rest * 1.53533619e-4f + 1.33988744e-3f;
+  p = p * rest + 9.61843736e-3f;
+  p = p * rest + 5.55032880e-2f;
+  p = p * rest + 2.40226489e-1f;
+  p = p * rest + 6.93147182e-1f;
+  p = p * rest + 1.0f;
+  const Integers whole = (Integers)shifted << 23;
+  return (Vector)((Integers)p + whole);
+}
+
+inline Vector Sigmoid(Vector z) { return 1.0f / (1.0f + Exponential(-z)); }
+
+}  // namespace nnguide
+
+#endif  // NNGUIDE_VECTORS_H_
