@@ -19,7 +19,13 @@ from nnguide import target
 from nnguide.array_types import Array
 from nnguide.config import InputError
 from nnguide.diffusion.convolution_kernels import compiled, winograd
-from nnguide.diffusion.group_norm import Normalizing, normalized
+from nnguide.diffusion.group_norm import (
+    Measured,
+    Normalizing,
+    Sums,
+    normalized,
+    on_the_stream,
+)
 from nnguide.transformer.dense import activation_dtype
 
 KernelName = Literal["auto", "winograd", "xla"]
@@ -48,12 +54,14 @@ class Convolution(nn.Module):
         self,
         maps: Float[Array, "B height width C"],
         before: Normalizing | None = None,
-    ) -> Float[Array, "B rows columns features"]:
-        """The filters' answers.
+        beside: Float[Array, "B rows columns features"] | None = None,
+    ) -> Measured:
+        """The filters' answers (B, rows, columns, features).
 
         Args:
           maps: what they look at,
           before: after this and SiLU, if it is given.
+          beside: is added to the answers.
         """
         names = (None, None, "embedding", "neurons")
         shape = (3, 3, maps.shape[-1], self.features)
@@ -63,16 +71,15 @@ class Convolution(nn.Module):
         bias = self._parameter("bias", nn.initializers.zeros, names[-1:], shape[-1:])
         dtype = activation_dtype(self.dtype)
         if self._by_winograd(maps.shape[-1], dtype):
-            nothing = jnp.zeros((0, 0), dtype)
-            factor, summand = before or (nothing, nothing)
-            return winograd.convolution(maps, factor, summand, filters, bias)
+            return _winograd(maps, before, filters, bias, beside)
         if before:
             maps = jax.nn.silu(normalized(maps, before))
         answers = lax.conv_general_dilated(
             maps.astype(dtype), filters.astype(dtype), (self.stride,) * 2, "SAME",
             dimension_numbers=("NHWC", "HWIO", "NHWC"),
         )  # fmt: skip
-        return answers + bias.astype(dtype)[None, None, None]
+        answers += bias.astype(dtype)[None, None, None]
+        return Measured(answers if beside is None else on_the_stream(beside + answers))
 
     def _parameter(
         self, name: str, initial: Any, names: Any, shape: tuple[int, ...]
@@ -81,13 +88,38 @@ class Convolution(nn.Module):
         return self.param(name, boxed, shape, jnp.float32)
 
     def _by_winograd(self, channels: int, dtype: Any) -> bool:
-        fits = channels % winograd.LANES == 0 and self.features % winograd.LANES == 0
         return (
-            fits
+            channels % winograd.LANES == 0
             and self.stride == 1
             and dtype == jnp.float32
             and chosen(self.kernel) == "winograd"
         )
+
+
+def _winograd(
+    maps: Array,
+    before: Normalizing | None,
+    filters: Array,
+    bias: Array,
+    beside: Array | None,
+) -> Measured:
+    nothing = jnp.zeros((0, 0))
+    factor, summand = before or (nothing, nothing)
+    added = jnp.zeros((0, 0, 0, 0)) if beside is None else beside
+    features = bias.size
+    more = -features % winograd.LANES
+
+    def whole(array: Array) -> Array:
+        """With channels of zeros, so that they make whole vectors."""
+        return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)])
+
+    if more:
+        filters, bias = whole(filters), whole(bias)
+        added = whole(added) if added.size else added
+    answers, *sums = winograd.convolution(maps, factor, summand, filters, bias, added)
+    if more:
+        answers, *sums = (array[..., :features] for array in (answers, *sums))
+    return Measured(answers, Sums(*sums))
 
 
 def chosen(name: KernelName) -> str:

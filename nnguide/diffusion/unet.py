@@ -21,7 +21,7 @@ from nnguide.array_types import Array
 from nnguide.config import InputError, run_only
 from nnguide.diffusion.conditioning import Condition, Conditioning
 from nnguide.diffusion.convolution import Convolution, KernelName
-from nnguide.diffusion.group_norm import GroupNorm
+from nnguide.diffusion.group_norm import GroupNorm, Measured, concatenated
 from nnguide.diffusion.maps import double, fold, halve, unfold
 from nnguide.diffusion.unet_blocks import AttentionBlock, ResidualBlock, Told
 from nnguide.transformer.attention import dtype_of
@@ -160,52 +160,54 @@ class Unet(nn.Module):
         )  # fmt: skip
         text = condition if config.text_width else None
         maps = fold(inputs, config.patch).astype(activation_dtype(dtype))
-        maps, kept = self._down(
-            self._convolution("stem", config.width)(maps), told, text
-        )
-        features = maps.shape[-1]
-        maps = self._block("middle_1", features)(maps, told)
-        maps = self._attend("middle_attention", features)(maps, text)
-        maps = self._block("middle_2", features)(maps, told)
-        maps = self._up(maps, kept, told, text)
-        before = GroupNorm(name="end_norm")(maps)
+        stem = self._convolution("stem", config.width)
+        measured, kept = self._down(stem(maps), told, text)
+        features = measured.maps.shape[-1]
+        measured = self._block("middle_1", features)(measured, told)
+        measured = self._attend("middle_attention", features)(measured, text)
+        measured = self._block("middle_2", features)(measured, told)
+        measured = self._up(measured, kept, told, text)
+        before = GroupNorm(name="end_norm")(measured)
         outputs = (config.outputs or config.channels) * config.patch**2
-        maps = self._convolution("end", outputs, silent=True)(maps, before)
+        end = self._convolution("end", outputs, silent=True)
+        maps = end(measured.maps, before).maps
         return unfold(maps, config.patch).astype(jnp.float32)
 
     def _down(
-        self, maps: Array, told: Array, text: Array | None
-    ) -> tuple[Array, list[Array]]:
+        self, measured: Measured, told: Array, text: Array | None
+    ) -> tuple[Measured, list[Measured]]:
         """The smallest level's maps, and all that the way up gets beside its own."""
-        config, kept = self.config, [maps]
+        config, kept = self.config, [measured]
         for level, multiple in enumerate(config.multiples):
             features = config.width * multiple
             for number in range(config.blocks):
                 name = f"down_{level}_{number}"
-                maps = self._block(name, features)(maps, told)
-                if maps.shape[1] in config.attention:
-                    maps = self._attend(f"{name}_attention", features)(maps, text)
-                kept.append(maps)
+                measured = self._block(name, features)(measured, told)
+                if measured.maps.shape[1] in config.attention:
+                    attend = self._attend(f"{name}_attention", features)
+                    measured = attend(measured, text)
+                kept.append(measured)
             if level < len(config.multiples) - 1:
-                maps = self._smaller(f"down_{level}_halve", maps, told)
-                kept.append(maps)
-        return maps, kept
+                measured = self._smaller(f"down_{level}_halve", measured, told)
+                kept.append(measured)
+        return measured, kept
 
     def _up(
-        self, maps: Array, kept: list[Array], told: Array, text: Array | None
-    ) -> Array:
+        self, measured: Measured, kept: list[Measured], told: Array, text: Array | None
+    ) -> Measured:
         config = self.config
         for level, multiple in reversed(list(enumerate(config.multiples))):
             features = config.width * multiple
             for number in range(config.blocks + 1):
                 name = f"up_{level}_{number}"
-                maps = jnp.concatenate([maps, kept.pop()], axis=-1)
-                maps = self._block(name, features)(maps, told)
-                if maps.shape[1] in config.attention:
-                    maps = self._attend(f"{name}_attention", features)(maps, text)
+                measured = concatenated(measured, kept.pop())
+                measured = self._block(name, features)(measured, told)
+                if measured.maps.shape[1] in config.attention:
+                    attend = self._attend(f"{name}_attention", features)
+                    measured = attend(measured, text)
             if level:
-                maps = self._larger(f"up_{level}_double", maps, told)
-        return maps
+                measured = self._larger(f"up_{level}_double", measured, told)
+        return measured
 
     def _block(self, name: str, features: int, resize: Any = None) -> ResidualBlock:
         dtype = dtype_of(self.execution)
@@ -220,18 +222,18 @@ class Unet(nn.Module):
         config = self.config
         return AttentionBlock(config.head_width or features, self.execution, name=name)
 
-    def _smaller(self, name: str, maps: Array, told: Array) -> Array:
-        features = maps.shape[-1]
+    def _smaller(self, name: str, measured: Measured, told: Array) -> Measured:
+        features = measured.maps.shape[-1]
         if self.config.resize == "residual":
-            return self._block(name, features, halve)(maps, told)
-        return self._convolution(name, features, stride=2)(maps)
+            return self._block(name, features, halve)(measured, told)
+        return self._convolution(name, features, stride=2)(measured.maps)
 
-    def _larger(self, name: str, maps: Array, told: Array) -> Array:
+    def _larger(self, name: str, measured: Measured, told: Array) -> Measured:
         """By doubling: a transposed convolution's gradient is 8 times slower on CPU."""
-        features = maps.shape[-1]
+        features = measured.maps.shape[-1]
         if self.config.resize == "residual":
-            return self._block(name, features, double)(maps, told)
-        return self._convolution(name, features)(double(maps))
+            return self._block(name, features, double)(measured, told)
+        return self._convolution(name, features)(double(measured.maps))
 
 
 def check_size(

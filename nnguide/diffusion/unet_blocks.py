@@ -11,7 +11,7 @@ from jaxtyping import Float
 
 from nnguide.array_types import Array
 from nnguide.diffusion.convolution import Convolution, KernelName
-from nnguide.diffusion.group_norm import GroupNorm, normalized, on_the_stream
+from nnguide.diffusion.group_norm import GroupNorm, Measured, normalized
 from nnguide.transformer.attention import Attention
 from nnguide.transformer.config import Execution, TransformerConfig
 from nnguide.transformer.dense import Dense
@@ -37,11 +37,10 @@ class ResidualBlock(nn.Module):
     resize: Any = None
 
     @nn.compact
-    def __call__(
-        self, maps: Float[Array, "B height width C"], told: Float[Array, "B F"]
-    ) -> Float[Array, "B rows columns features"]:
-        """The maps with what the block adds."""
-        before, z = GroupNorm(name="norm_1")(maps), maps
+    def __call__(self, measured: Measured, told: Float[Array, "B F"]) -> Measured:
+        """The maps with what the block adds (B, rows, columns, features)."""
+        maps = z = measured.maps
+        before = GroupNorm(name="norm_1")(measured)
         if self.resize:
             z = self.resize(jax.nn.silu(normalized(maps, before)))
             before, maps = None, self.resize(maps)
@@ -51,17 +50,17 @@ class ResidualBlock(nn.Module):
         z = layer(z, before)
         scale_shift = None
         if self.told == "add":
-            z = z + self._dense("told", self.features, told)[:, None, None]
+            more = self._dense("told", self.features, told)[:, None, None]
+            z = Measured(z.maps + more)
         else:
             scale_shift = self._dense("told", 2 * self.features, told)
         before = GroupNorm(name="norm_2")(z, scale_shift)
         layer = Convolution(
             self.features, self.dtype, self.kernel, silent=True, name="convolution_2"
         )
-        z = layer(z, before)
         if maps.shape[-1] != self.features:
             maps = self._dense("beside", self.features, maps)
-        return on_the_stream(maps + z)
+        return layer(z.maps, before, maps)
 
     def _dense(self, name: str, features: int, x: Array) -> Array:
         """A product with a vector, or with each place's: a convolution of 1 x 1."""
@@ -78,21 +77,22 @@ class AttentionBlock(nn.Module):
     @nn.compact
     def __call__(
         self,
-        maps: Float[Array, "B height width C"],
+        measured: Measured,
         text: Float[Array, "B S E"] | None = None,
-    ) -> Float[Array, "B height width C"]:
+    ) -> Measured:
         """The maps with what the attention adds.
 
         Args:
-          maps: a place's channels are a token's vector.
+          measured: maps whose channels at a place are a token's vector.
           text: vectors of a text's tokens, if there is one.
         """
-        maps = maps + self._attention("places", maps, None)
-        if text is not None:
-            maps = maps + self._attention("text", maps, text)
-        return maps
+        measured = self._attention("places", measured, None)
+        return measured if text is None else self._attention("text", measured, text)
 
-    def _attention(self, name: str, maps: Array, source: Array | None) -> Array:
+    def _attention(
+        self, name: str, measured: Measured, source: Array | None
+    ) -> Measured:
+        maps = measured.maps
         batch, height, width, features = maps.shape
         config = TransformerConfig(
             embedding=features,
@@ -102,7 +102,7 @@ class AttentionBlock(nn.Module):
             positions="none",
             initial_std=features**-0.5,
         )
-        normed = normalized(maps, GroupNorm(name=f"{name}_norm")(maps))
+        normed = normalized(maps, GroupNorm(name=f"{name}_norm")(measured))
         tokens = normed.reshape(batch, height * width, features)
         attention = Attention(config, self.execution, silent=True, name=name)
-        return attention(tokens, source=source)[0].reshape(maps.shape)
+        return Measured(maps + attention(tokens, source=source)[0].reshape(maps.shape))

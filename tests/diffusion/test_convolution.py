@@ -13,7 +13,7 @@ from nnguide import target
 from nnguide.config import InputError
 from nnguide.diffusion.convolution import Convolution, chosen
 from nnguide.diffusion.convolution_kernels import compiled
-from nnguide.diffusion.group_norm import Normalizing
+from nnguide.diffusion.group_norm import Normalizing, Sums, sums_of
 from nnguide.diffusion.unet import Unet, UnetConfig
 
 needs_compiler = pytest.mark.skipif(
@@ -22,23 +22,31 @@ needs_compiler = pytest.mark.skipif(
 
 
 @needs_compiler
-@pytest.mark.parametrize("normalize", [True, False])
-@pytest.mark.parametrize(("height", "width"), [(5, 7), (14, 14), (4, 1)])
-def test_winograd_is_xlas_convolution_and_so_are_its_gradients(
-    height, width, normalize, key
-):
-    keys = jax.random.split(key, 6)
-    maps = jax.random.normal(keys[0], (3, height, width, 16))
-    factor, summand = jax.random.normal(keys[1], (2, 3, 16))
-    before = Normalizing(factor, summand) if normalize else None
-    xla, ours = (Convolution(32, "float32", name) for name in ("xla", "winograd"))
+@pytest.mark.parametrize("whole", [True, False], ids=["normalized", "plain"])
+@pytest.mark.parametrize("shape", [(5, 7, 20), (14, 14, 32), (4, 1, 16)])
+def test_winograd_is_xlas_convolution_and_so_are_its_gradients(shape, whole, key):
+    """Of the answers and of their sums; with what comes before, and beside, or not."""
+    *size, features = shape
+    keys = jax.random.split(key, 8)
+    maps = jax.random.normal(keys[0], (3, *size, 16))
+    before = Normalizing(*jax.random.normal(keys[1], (2, 3, 16))) if whole else None
+    beside = jax.random.normal(keys[2], (3, *size, features)) if whole else None
+    xla, ours = (Convolution(features, "float32", name) for name in ("xla", "winograd"))
     params = jax.tree.map(
-        lambda p: p + jax.random.normal(keys[2], p.shape) / 10, xla.init(keys[3], maps)
+        lambda p: p + jax.random.normal(keys[3], p.shape) / 10, xla.init(keys[4], maps)
     )
-    slopes = jax.random.normal(keys[4], (3, height, width, 32))
+    slopes = (
+        jax.random.normal(keys[5], (3, *size, features)),
+        Sums(*jax.random.normal(keys[6], (2, 3, features))),
+    )
 
     def both(layer: Convolution) -> Any:
-        answers, backward = jax.vjp(layer.apply, params, maps, before)
+        def measured(*given: Any) -> tuple[Any, Sums]:
+            answers: Any = layer.apply(*given)
+            assert (answers.sums is None) == (layer is xla)
+            return answers.maps, sums_of(answers)
+
+        answers, backward = jax.vjp(measured, params, maps, before, beside)
         return answers, backward(slopes)
 
     for got, wanted in zip(*map(jax.tree.leaves, (both(ours), both(xla))), strict=True):
@@ -49,17 +57,28 @@ def test_winograd_is_xlas_convolution_and_so_are_its_gradients(
 
 
 @needs_compiler
-def test_a_unet_says_the_same_by_either_kernel(key):
-    config = UnetConfig(size=8, width=16, head_width=8, attention=(2,))
+@pytest.mark.parametrize("told", ["scale_shift", "add"])
+def test_a_unet_says_the_same_by_either_kernel_and_learns_the_same(told, key):
+    config = UnetConfig(size=8, width=16, head_width=8, attention=(2,), told=told)
     images = jax.random.normal(key, (2, 8, 8, config.channels))
     given = images, jnp.array([-0.5, 0.5]), None
     params: Any = Unet(config).init(key, *given)
     params = jax.tree.map(lambda p: p + 0.05, params)
-    ours: Any = Unet(replace(config, kernel="winograd")).apply(params, *given)
-    plain: Any = Unet(config).apply(params, *given)
-    wanted = np.asarray(plain)
-    assert abs(wanted).max() > 1e-2
-    np.testing.assert_allclose(ours, wanted, atol=1e-4 * abs(wanted).max(), rtol=0)
+
+    def both(kernel: Any) -> Any:
+        def loss(params: Any) -> Any:
+            answers: Any = Unet(replace(config, kernel=kernel)).apply(params, *given)
+            return jnp.square(answers - images).mean(), answers
+
+        slopes, answers = jax.jit(jax.grad(loss, has_aux=True))(params)
+        return answers, slopes
+
+    for got, wanted in zip(
+        *map(jax.tree.leaves, (both("winograd"), both("xla"))), strict=True
+    ):
+        wanted = np.asarray(wanted)
+        atol = 2e-4 * abs(wanted).max() + 1e-6
+        np.testing.assert_allclose(got, wanted, atol=atol, rtol=0)
 
 
 def test_winograd_without_a_compiler_is_refused_and_auto_takes_xla(monkeypatch):

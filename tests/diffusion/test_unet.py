@@ -11,7 +11,7 @@ from flax import linen as nn
 
 from nnguide.config import InputError
 from nnguide.diffusion.conditioning import check_classes, sinusoids
-from nnguide.diffusion.group_norm import GroupNorm, groups_of, normalized
+from nnguide.diffusion.group_norm import GroupNorm, Measured, groups_of, normalized
 from nnguide.diffusion.maps import double, fold, halve, unfold
 from nnguide.diffusion.patch_transformer import PatchTransformer, PatchTransformerConfig
 from nnguide.diffusion.unet import ADM_64, DDPM_CIFAR10, Unet, UnetConfig
@@ -116,11 +116,11 @@ def test_group_norm_is_linens_with_scale_and_shift(key):
     maps = 3 + 2 * jax.random.normal(key, (2, 4, 6, 24))
     scale_shift = jax.random.normal(key, (2, 48))
     ours = GroupNorm()
-    params = awake(ours, (maps,))
+    params = awake(ours, (Measured(maps),))
     z: Any = nn.GroupNorm(num_groups=groups_of(24), epsilon=1e-5).apply(params, maps)
     scale, shift = (each[:, None, None] for each in jnp.split(scale_shift, 2, axis=1))
     wanted = z * (1 + scale) + shift
-    how: Any = ours.apply(params, maps, scale_shift)
+    how: Any = ours.apply(params, Measured(maps), scale_shift)
     got = normalized(maps, how)
     np.testing.assert_allclose(np.asarray(got), wanted, rtol=1e-4, atol=1e-4)
 

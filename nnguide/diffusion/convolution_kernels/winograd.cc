@@ -98,22 +98,37 @@ Before BeforeOf(const Buffer2& factor, const Buffer2& summand) {
   return {factor.typed_data(), summand.typed_data()};
 }
 
-// y = convolution(silu(x * factor + summand)) + bias.
+// y = convolution(silu(x * factor + summand)) + bias + beside, and the sums of each
+// image's y and y^2 over its places.
 ffi::Error RunForward(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor,
-                      Buffer2 summand, Buffer4 filters, Buffer1 bias,
-                      ffi::Result<Buffer4> y) {
+                      Buffer2 summand, Buffer4 filters, Buffer1 bias, Buffer4 beside,
+                      ffi::Result<Buffer4> y, ffi::Result<Buffer2> sums,
+                      ffi::Result<Buffer2> squares) {
   const Maps maps = MapsOf(x);
   const int64_t outputs = filters.dimensions()[3];
-  float* to = y->typed_data();
   const float* added = bias.typed_data();
+  const float* more = beside.element_count() ? beside.typed_data() : nullptr;
+  float *to = y->typed_data(), *all = sums->typed_data();
+  float* all_squares = squares->typed_data();
+  std::fill(all, all + sums->element_count(), 0.0f);
+  std::fill(all_squares, all_squares + squares->element_count(), 0.0f);
+  // An image's tiles belong to one thread, so its sums need no lock.
   Convolve(pool, maps, x.typed_data(), BeforeOf(factor, summand),
            filters.typed_data(), outputs, false,
            [&](const Tile& tile, int64_t k, const Vector answers[4][4]) {
-             const Vector more = At(added + k);
+             const Vector shift = At(added + k);
+             Vector sum{}, square{};
              for (int64_t r = 0; r < tile.height; ++r)
-               for (int64_t c = 0; c < tile.width; ++c)
-                 At(to + (tile.start + r * tile.row + c) * outputs + k) =
-                     answers[r][c] + more;
+               for (int64_t c = 0; c < tile.width; ++c) {
+                 const int64_t place = (tile.start + r * tile.row + c) * outputs + k;
+                 Vector here = answers[r][c] + shift;
+                 if (more) here += At(more + place);
+                 At(to + place) = here;
+                 sum += here;
+                 square += here * here;
+               }
+             At(all + tile.image * outputs + k) += sum;
+             At(all_squares + tile.image * outputs + k) += square;
            });
   return ffi::Error::Success();
 }
@@ -131,7 +146,6 @@ ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 su
   float* by_summand = dsummand->typed_data();
   std::fill(by_factor, by_factor + dfactor->element_count(), 0.0f);
   std::fill(by_summand, by_summand + dsummand->element_count(), 0.0f);
-  // An image's tiles belong to one thread, so its sums need no lock.
   Convolve(pool, MapsOf(dy), dy.typed_data(), {nullptr, nullptr},
            filters.typed_data(), channels, true,
            [&](const Tile& tile, int64_t k, const Vector answers[4][4]) {
@@ -256,7 +270,12 @@ auto Seen() {
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(
     nnguide_convolution, nnguide::RunForward,
-    nnguide::Seen().Arg<nnguide::Buffer1>().Ret<nnguide::Buffer4>());
+    nnguide::Seen()
+        .Arg<nnguide::Buffer1>()
+        .Arg<nnguide::Buffer4>()
+        .Ret<nnguide::Buffer4>()
+        .Ret<nnguide::Buffer2>()
+        .Ret<nnguide::Buffer2>());
 
 XLA_FFI_DEFINE_HANDLER_SYMBOL(nnguide_convolution_inputs, nnguide::RunInputs,
                               nnguide::Seen()

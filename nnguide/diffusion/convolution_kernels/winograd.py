@@ -19,13 +19,19 @@ Answers = Float[Array, "B height width F"]
 # Of (B, C), or of (0, 0) where nothing comes before the convolution.
 Scale = Float[Array, "images channels"]
 Filters = Float[Array, "3 3 C F"]
+Beside = Float[Array, "added rows columns features"]
 
 
 @jax.custom_vjp
 def convolution(
-    maps: Maps, factor: Scale, summand: Scale, filters: Filters, bias: Float[Array, "F"]
+    maps: Maps,
+    factor: Scale,
+    summand: Scale,
+    filters: Filters,
+    bias: Float[Array, "F"],
+    beside: Beside,
 ) -> Any:
-    """The filters' answers to silu(maps * factor + summand), in a rim of zeros, + bias.
+    """What filters answer to silu(maps * factor + summand), in a rim of zeros.
 
     All are float32; C and F are multiples of `LANES`.
 
@@ -35,32 +41,45 @@ def convolution(
         are.
       summand: alike.
       filters: 3 x 3 for each pair of channels.
-      bias: of each channel that comes out.
+      bias: of each channel that comes out, added to the answers.
+      beside: maps that are added to the answers, or (0, 0, 0, 0).
 
     Returns:
-      Float[Array, "B height width F"].
+      The answers (B, height, width, F); the sums (B, F) of each image's channels over
+      all places, and of their squares. The sums are for who knows how the answers'
+      gradient comes from theirs: they pass none on.
     """
-    return _forward(maps, factor, summand, filters, bias)[0]
+    return _forward(maps, factor, summand, filters, bias, beside)[0]
 
 
 def _forward(
-    maps: Maps, factor: Scale, summand: Scale, filters: Filters, bias: Float[Array, "F"]
-) -> tuple[Answers, tuple[Array, ...]]:
-    shape = (*maps.shape[:3], filters.shape[-1])
+    maps: Maps,
+    factor: Scale,
+    summand: Scale,
+    filters: Filters,
+    bias: Float[Array, "F"],
+    beside: Beside,
+) -> tuple[Any, tuple[Any, ...]]:
+    batch, height, width, _ = maps.shape
+    features = filters.shape[-1]
+    shapes = [(batch, height, width, features), *[(batch, features)] * 2]
     operands = maps, factor, summand, filters
-    (answers,) = _call("nnguide_convolution", [shape], *operands, bias)
-    return answers, operands
+    answers = _call("nnguide_convolution", shapes, *operands, bias, beside)
+    nothing = None if beside.size else beside  # of what is added, no value is needed
+    return tuple(answers), (*operands, nothing)
 
 
-def _backward(operands: tuple[Array, ...], slopes: Answers) -> tuple[Array, ...]:
+def _backward(saved: tuple[Any, ...], slopes_and_sums: Any) -> tuple[Array, ...]:
+    *operands, nothing = saved
     maps, factor, summand, filters = operands
+    slopes: Answers = slopes_and_sums[0]
     shapes = [maps.shape, factor.shape, summand.shape]
     by_inputs = _call("nnguide_convolution_inputs", shapes, *operands, slopes)
     shapes = [filters.shape, slopes.shape[-1:]]
     by_filters = _call(
         "nnguide_convolution_filters", shapes, maps, factor, summand, slopes
     )
-    return (*by_inputs, *by_filters)
+    return (*by_inputs, *by_filters, slopes if nothing is None else nothing)
 
 
 convolution.defvjp(_forward, _backward)
