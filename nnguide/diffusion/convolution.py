@@ -130,25 +130,27 @@ def chosen(name: KernelName) -> str:
     """
     if name == "xla":
         return name
-    hindrance = _hindrance()
+    elsewhere = _elsewhere()
+    hindrance = elsewhere or compiled.lacking()
     if hindrance and name == "winograd":
         raise InputError(f"unet.kernel=winograd: {hindrance}. Or give auto.")
     if hindrance:
-        return _announced("xla", f"auto; winograd cannot: {hindrance}")
+        level = logging.INFO if elsewhere else logging.WARNING  # slow, and need not be
+        return _announced("xla", f"auto; winograd cannot: {hindrance}", level)
     return _announced("winograd", "asked for" if name == "winograd" else "auto on cpu")
 
 
-def _hindrance() -> str:
-    """Why the kernel cannot be had; empty where it can."""
+def _elsewhere() -> str:
+    """Why the kernel is not for these devices; empty where it is."""
     if target.platform() != "cpu":
         return f"it runs on cpu, not on {target.platform()}"
     mesh = jax.sharding.get_abstract_mesh()
     if not mesh.empty and mesh.size > 1:
         return f"XLA cannot split it over {mesh.size} devices"
-    return compiled.lacking()
+    return ""
 
 
 @functools.cache  # so that the log says each choice once, not once a layer
-def _announced(kernel: str, reason: str) -> str:
-    logging.info("convolutions: %s (%s)", kernel, reason)
+def _announced(kernel: str, reason: str, level: int = logging.INFO) -> str:
+    logging.log(level, "convolutions: %s (%s)", kernel, reason)
     return kernel

@@ -70,7 +70,7 @@ class UnetConfig:
     classes: int = 0
     text_width: int = 0
     outputs: int = 0
-    kernel: KernelName = run_only("xla")
+    kernel: KernelName = run_only("auto")
 
     def __post_init__(self) -> None:
         for name in ("size", "channels", "patch", "blocks"):
