@@ -1,4 +1,4 @@
-// Vectors of 16 floats, and what is computed with them.
+// Vectors of floats as wide as the processor's registers, and what is computed with them.
 
 #ifndef NNGUIDE_VECTORS_H_
 #define NNGUIDE_VECTORS_H_
@@ -7,11 +7,18 @@
 
 namespace nnguide {
 
-constexpr int64_t kLanes = 16;  // floats in a vector
+// Floats in a vector. Wider than a register it is several times slower, with GCC.
+#if defined(__AVX512F__)
+constexpr int64_t kLanes = 16;
+#elif defined(__AVX__)
+constexpr int64_t kLanes = 8;
+#else
+constexpr int64_t kLanes = 4;
+#endif
 
-// GCC and Clang make one AVX-512 register of it, or several smaller ones.
-typedef float Vector __attribute__((vector_size(64), aligned(4), may_alias));
-typedef int32_t Integers __attribute__((vector_size(64)));
+typedef float Vector
+    __attribute__((vector_size(kLanes * sizeof(float)), aligned(4), may_alias));
+typedef int32_t Integers __attribute__((vector_size(kLanes * sizeof(float))));
 
 inline Vector& At(float* place) { return *reinterpret_cast<Vector*>(place); }
 inline Vector At(const float* place) {

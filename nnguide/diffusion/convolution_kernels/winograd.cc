@@ -179,19 +179,21 @@ ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 su
   return ffi::Error::Success();
 }
 
-// c += a^T b of one position: half a vector of inputs by one vector of outputs, over all
-// groups of tiles; c's rows lie `outputs` apart.
+constexpr int64_t kInputs = std::min<int64_t>(8, kLanes);  // multiplied at once
+
+// c += a^T b of one position: some inputs by one vector of outputs, over all groups of
+// tiles; c's rows lie `outputs` apart.
 inline void MultiplyTurned(const float* a, const float* b, int64_t groups, bool add,
                            int64_t outputs, float* c) {
-  Vector sums[kRows];
-  for (int r = 0; r < kRows; ++r) sums[r] = add ? At(c + r * outputs) : Vector{};
+  Vector sums[kInputs];
+  for (int r = 0; r < kInputs; ++r) sums[r] = add ? At(c + r * outputs) : Vector{};
   constexpr int64_t step = kPositions * kRows * kLanes;
   for (int64_t group = 0; group < groups; ++group, a += step, b += step)
     for (int64_t tile = 0; tile < kRows; ++tile) {
       const Vector right = At(b + tile * kLanes);
-      for (int r = 0; r < kRows; ++r) sums[r] += a[tile * kLanes + r] * right;
+      for (int r = 0; r < kInputs; ++r) sums[r] += a[tile * kLanes + r] * right;
     }
-  for (int r = 0; r < kRows; ++r) At(c + r * outputs) = sums[r];
+  for (int r = 0; r < kInputs; ++r) At(c + r * outputs) = sums[r];
 }
 
 // The slopes of the filters and of the bias.
@@ -229,7 +231,7 @@ ffi::Error RunFilters(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 s
       TransformSlopes(out, slopes, block, m, bias);
       for (int64_t n = 0; n < kPositions; ++n)
         for (int64_t k = 0; k < outputs; k += kLanes)
-          for (int64_t c = 0; c < inputs; c += kRows)
+          for (int64_t c = 0; c < inputs; c += kInputs)
             MultiplyTurned(v + Place(block, c, 0, n) + c % kLanes,
                            m + Place(block, k, 0, n), block.groups(), number > first,
                            outputs, mine + n * tap + c * outputs + k);

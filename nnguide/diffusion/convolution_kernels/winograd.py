@@ -12,7 +12,7 @@ from jaxtyping import Float
 
 from nnguide.array_types import Array
 
-LANES = 16  # channels in a vector of the kernel's
+LANES = 16  # channels come in multiples of this: the widest vector
 
 Maps = Float[Array, "B height width C"]
 Answers = Float[Array, "B height width F"]
