@@ -37,8 +37,8 @@ class Convolution(nn.Module):
     Attributes:
       features: channels that come out.
       dtype: of what is multiplied.
-      kernel: who computes it; auto and winograd take XLA where a layer has too few
-        channels for the kernel.
+      kernel: who computes it; auto and winograd take XLA for a stride, in 16 bits, and
+        where the channels that come in are no multiple of 16.
       stride: places between two answers.
       silent: answers 0 at birth.
     """
@@ -103,21 +103,23 @@ def _winograd(
     bias: Array,
     beside: Array | None,
 ) -> Measured:
-    nothing = jnp.zeros((0, 0))
+    """The kernel's answers; channels that do not fill a vector are zeros meanwhile."""
+    nothing = jnp.zeros((0, 0), jnp.float32)
     factor, summand = before or (nothing, nothing)
-    added = jnp.zeros((0, 0, 0, 0)) if beside is None else beside
+    if beside is None:
+        beside = jnp.zeros((0, 0, 0, 0), jnp.float32)
+    maps, beside = maps.astype(jnp.float32), beside.astype(jnp.float32)
     features = bias.size
-    more = -features % winograd.LANES
+    missing = -features % winograd.LANES
 
-    def whole(array: Array) -> Array:
-        """With channels of zeros, so that they make whole vectors."""
-        return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, more)])
+    def filled(array: Array) -> Array:
+        return jnp.pad(array, [(0, 0)] * (array.ndim - 1) + [(0, missing)])
 
-    if more:
-        filters, bias = whole(filters), whole(bias)
-        added = whole(added) if added.size else added
-    answers, *sums = winograd.convolution(maps, factor, summand, filters, bias, added)
-    if more:
+    if missing:
+        filters, bias = filled(filters), filled(bias)
+        beside = filled(beside) if beside.size else beside
+    answers, *sums = winograd.convolution(maps, factor, summand, filters, bias, beside)
+    if missing:
         answers, *sums = (array[..., :features] for array in (answers, *sums))
     return Measured(answers, Sums(*sums))
 

@@ -54,7 +54,7 @@ class UnetConfig:
       outputs: channels that come out; 0 is as many as an image has.
       kernel: who computes 3 x 3 convolutions: XLA, or on CPUs Winograd's algorithm in
         C++ of our own; auto takes that where it can be compiled. The numbers agree to
-        rounding; FLOPs are counted with xla.
+        rounding; FLOPs, forward-mode and second derivatives are to be had with xla.
     """
 
     size: int = 32

@@ -1,5 +1,6 @@
 """Our C++ convolution beside XLA's: answers, gradients, and when it is refused."""
 
+import os
 import shutil
 from dataclasses import replace
 from typing import Any
@@ -17,13 +18,14 @@ from nnguide.diffusion.group_norm import Normalizing, Sums, sums_of
 from nnguide.diffusion.unet import Unet, UnetConfig
 
 needs_compiler = pytest.mark.skipif(
-    not shutil.which("c++"), reason="no C++ compiler on this machine"
+    not (os.environ.get("CXX") or shutil.which("c++")),
+    reason="no C++ compiler on this machine",
 )
 
 
 @needs_compiler
 @pytest.mark.parametrize("whole", [True, False], ids=["normalized", "plain"])
-@pytest.mark.parametrize("shape", [(5, 7, 20), (14, 14, 32), (4, 1, 16)])
+@pytest.mark.parametrize("shape", [(5, 7, 20), (14, 14, 32), (4, 1, 16), (33, 9, 16)])
 def test_winograd_is_xlas_convolution_and_so_are_its_gradients(shape, whole, key):
     """Of the answers and of their sums; with what comes before, and beside, or not."""
     *size, features = shape
@@ -54,6 +56,20 @@ def test_winograd_is_xlas_convolution_and_so_are_its_gradients(shape, whole, key
         np.testing.assert_allclose(got, wanted, atol=3e-5 * abs(wanted).max(), rtol=0)
     again = jax.tree.leaves(both(ours))
     jax.tree.map(np.testing.assert_array_equal, jax.tree.leaves(both(ours)), again)
+
+
+@needs_compiler
+def test_shapes_that_do_not_fit_never_reach_the_kernel(key):
+    layer = Convolution(16, "float32", "winograd")
+    maps = jnp.zeros((2, 4, 4, 16))
+    params = layer.init(key, maps)
+    with pytest.raises(ValueError, match="do not fit"):
+        layer.apply(params, maps, None, jnp.zeros((2, 4, 5, 16)))
+    one = Normalizing(jnp.ones((1, 16)), jnp.ones((1, 16)))
+    with pytest.raises(ValueError, match="do not fit"):
+        layer.apply(params, maps, one)
+    with pytest.raises(ValueError, match="do not fit"):
+        layer.apply(params, maps[:, :0])
 
 
 @needs_compiler

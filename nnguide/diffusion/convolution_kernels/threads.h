@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <thread>
 #include <vector>
 
@@ -40,7 +41,7 @@ inline void InParallel(xla::ffi::ThreadPool& pool, int64_t count,
   }
 }
 
-// Memory of a thread, kept from call to call; it begins where a line of the cache does.
+// Memory that is kept from use to use; it begins where a line of the cache does.
 class Memory {
  public:
   float* Of(int64_t size) {
@@ -53,6 +54,30 @@ class Memory {
 
  private:
   std::vector<float> floats_;
+};
+
+// Memory for one call, whichever thread makes it: no more is kept than calls ever ran
+// side by side.
+class Borrowed {
+ public:
+  Borrowed() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    if (free_.empty()) free_.push_back(std::make_unique<Memory>());
+    memory_ = std::move(free_.back());
+    free_.pop_back();
+  }
+  ~Borrowed() {
+    const std::lock_guard<std::mutex> lock(mutex_);
+    free_.push_back(std::move(memory_));
+  }
+  Borrowed(const Borrowed&) = delete;
+  Borrowed& operator=(const Borrowed&) = delete;
+  float* Of(int64_t size) { return memory_->Of(size); }
+
+ private:
+  static inline std::mutex mutex_;
+  static inline std::vector<std::unique_ptr<Memory>> free_;
+  std::unique_ptr<Memory> memory_;
 };
 
 }  // namespace nnguide

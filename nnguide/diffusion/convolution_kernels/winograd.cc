@@ -11,7 +11,7 @@
 //
 //     dg = G^T [ sum over tiles of (B^T d B) * (A dy A^T) ] G.
 //
-// Nothing but the answer goes to memory: maps are normalized, transformed, multiplied
+// No transform of the maps goes to memory: they are normalized, transformed, multiplied
 // and transformed back in blocks of tiles that stay in a core's cache.
 //
 // Sources: Winograd, "Arithmetic Complexity of Computations", 1980; Lavin and Gray,
@@ -46,7 +46,7 @@ template <typename Finish>
 void Convolve(ffi::ThreadPool& pool, const Maps& maps, const float* inputs,
               Before before, const float* filters, int64_t outputs, bool turned,
               const Finish& finish) {
-  static thread_local Memory filter_memory;
+  Borrowed filter_memory;
   const int64_t wide = maps.channels;
   float* u = filter_memory.Of(kPositions * wide * outputs);
   constexpr int64_t kAtOnce = 16;
@@ -106,29 +106,29 @@ ffi::Error RunForward(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor,
                       ffi::Result<Buffer2> squares) {
   const Maps maps = MapsOf(x);
   const int64_t outputs = filters.dimensions()[3];
-  const float* added = bias.typed_data();
-  const float* more = beside.element_count() ? beside.typed_data() : nullptr;
-  float *to = y->typed_data(), *all = sums->typed_data();
-  float* all_squares = squares->typed_data();
-  std::fill(all, all + sums->element_count(), 0.0f);
-  std::fill(all_squares, all_squares + squares->element_count(), 0.0f);
+  const float* bias_at = bias.typed_data();
+  const float* beside_at = beside.element_count() ? beside.typed_data() : nullptr;
+  float *y_at = y->typed_data(), *sums_at = sums->typed_data();
+  float* squares_at = squares->typed_data();
+  std::fill(sums_at, sums_at + sums->element_count(), 0.0f);
+  std::fill(squares_at, squares_at + squares->element_count(), 0.0f);
   // An image's tiles belong to one thread, so its sums need no lock.
   Convolve(pool, maps, x.typed_data(), BeforeOf(factor, summand),
            filters.typed_data(), outputs, false,
            [&](const Tile& tile, int64_t k, const Vector answers[4][4]) {
-             const Vector shift = At(added + k);
+             const Vector shift = At(bias_at + k);
              Vector sum{}, square{};
              for (int64_t r = 0; r < tile.height; ++r)
                for (int64_t c = 0; c < tile.width; ++c) {
                  const int64_t place = (tile.start + r * tile.row + c) * outputs + k;
                  Vector here = answers[r][c] + shift;
-                 if (more) here += At(more + place);
-                 At(to + place) = here;
+                 if (beside_at) here += At(beside_at + place);
+                 At(y_at + place) = here;
                  sum += here;
                  square += here * here;
                }
-             At(all + tile.image * outputs + k) += sum;
-             At(all_squares + tile.image * outputs + k) += square;
+             At(sums_at + tile.image * outputs + k) += sum;
+             At(squares_at + tile.image * outputs + k) += square;
            });
   return ffi::Error::Success();
 }
@@ -137,44 +137,38 @@ ffi::Error RunForward(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor,
 ffi::Error RunInputs(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 summand,
                      Buffer4 filters, Buffer4 dy, ffi::Result<Buffer4> dx,
                      ffi::Result<Buffer2> dfactor, ffi::Result<Buffer2> dsummand) {
-  const Maps maps = MapsOf(x);
-  const int64_t channels = maps.channels;
+  const int64_t channels = MapsOf(x).channels;
   const Before before = BeforeOf(factor, summand);
-  const float* from = x.typed_data();
-  float* to = dx->typed_data();
-  float* by_factor = dfactor->typed_data();
-  float* by_summand = dsummand->typed_data();
-  std::fill(by_factor, by_factor + dfactor->element_count(), 0.0f);
-  std::fill(by_summand, by_summand + dsummand->element_count(), 0.0f);
+  const float* x_at = x.typed_data();
+  float *dx_at = dx->typed_data(), *dfactor_at = dfactor->typed_data();
+  float* dsummand_at = dsummand->typed_data();
+  std::fill(dfactor_at, dfactor_at + dfactor->element_count(), 0.0f);
+  std::fill(dsummand_at, dsummand_at + dsummand->element_count(), 0.0f);
   Convolve(pool, MapsOf(dy), dy.typed_data(), {nullptr, nullptr},
            filters.typed_data(), channels, true,
            [&](const Tile& tile, int64_t k, const Vector answers[4][4]) {
              const int64_t vector = tile.image * channels + k;
-             Vector f{}, s{}, f_sum{}, s_sum{};
-             if (before.factor) {
-               f = At(before.factor + vector);
-               s = At(before.summand + vector);
-             }
+             const bool normalized = before.factor;
+             const Vector f = normalized ? At(before.factor + vector) : Vector{};
+             const Vector s = normalized ? At(before.summand + vector) : Vector{};
+             Vector f_sum{}, s_sum{};
              for (int64_t r = 0; r < tile.height; ++r)
                for (int64_t c = 0; c < tile.width; ++c) {
-                 const int64_t place =
-                     (tile.start + r * tile.row + c) * channels + k;
-                 if (!before.factor) {
-                   At(to + place) = answers[r][c];
-                   continue;
+                 const int64_t place = (tile.start + r * tile.row + c) * channels + k;
+                 Vector slope = answers[r][c];
+                 if (normalized) {
+                   const Vector here = At(x_at + place), z = here * f + s;
+                   const Vector share = Sigmoid(z);
+                   slope *= share * (1.0f + z * (1.0f - share));
+                   f_sum += slope * here;
+                   s_sum += slope;
+                   slope *= f;
                  }
-                 const Vector x_here = At(from + place), z = x_here * f + s;
-                 const Vector share = Sigmoid(z);
-                 const Vector dz =
-                     answers[r][c] * share * (1.0f + z * (1.0f - share));
-                 At(to + place) = dz * f;
-                 f_sum += dz * x_here;
-                 s_sum += dz;
+                 At(dx_at + place) = slope;
                }
-             if (before.factor) {
-               At(by_factor + vector) += f_sum;
-               At(by_summand + vector) += s_sum;
-             }
+             if (!normalized) return;
+             At(dfactor_at + vector) += f_sum;
+             At(dsummand_at + vector) += s_sum;
            });
   return ffi::Error::Success();
 }
@@ -196,64 +190,71 @@ inline void MultiplyTurned(const float* a, const float* b, int64_t groups, bool 
   for (int r = 0; r < kInputs; ++r) At(c + r * outputs) = sums[r];
 }
 
+// For some blocks: the sums over tiles of (B^T d B) * (A dy A^T), [position][input]
+// [output], and after them the slopes' sums for each output.
+void SumBlocks(const Blocks& blocks, int64_t first, int64_t last, const float* inputs,
+               Before before, const Maps& out, const float* slopes, float* sums) {
+  static thread_local Memory padded_memory, v_memory, m_memory;
+  const int64_t wide = blocks.maps.channels, outputs = out.channels;
+  const int64_t tap = wide * outputs;
+  float* padded = padded_memory.Of(blocks.maps.padded());
+  float* v = v_memory.Of(blocks.transforms(wide));
+  float* m = m_memory.Of(blocks.transforms(outputs));
+  float* bias = sums + kPositions * tap;
+  std::fill(bias, bias + outputs, 0.0f);
+  for (int64_t number = first; number < last; ++number) {
+    const Block block = blocks[number];
+    if (block.tiles % kRows) {  // what a group lacks must add nothing
+      std::fill(v, v + blocks.transforms(wide), 0.0f);
+      std::fill(m, m + blocks.transforms(outputs), 0.0f);
+    }
+    TransformInputs(blocks.maps, inputs, before, block, padded, v);
+    TransformSlopes(out, slopes, block, m, bias);
+    for (int64_t n = 0; n < kPositions; ++n)
+      for (int64_t k = 0; k < outputs; k += kLanes)
+        for (int64_t c = 0; c < wide; c += kInputs)
+          MultiplyTurned(v + Place(block, c, 0, n) + c % kLanes,
+                         m + Place(block, k, 0, n), block.groups(), number > first,
+                         outputs, sums + n * tap + c * outputs + k);
+  }
+}
+
 // The slopes of the filters and of the bias.
 ffi::Error RunFilters(ffi::ThreadPool pool, Buffer4 x, Buffer2 factor, Buffer2 summand,
                       Buffer4 dy, ffi::Result<Buffer4> dfilters,
                       ffi::Result<Buffer1> dbias) {
+  Borrowed sums_memory;
   const Maps maps = MapsOf(x), out = MapsOf(dy);
-  const int64_t inputs = maps.channels, outputs = out.channels, tap = inputs * outputs;
-  const Before before = BeforeOf(factor, summand);
-  const float *from = x.typed_data(), *slopes = dy.typed_data();
+  const int64_t outputs = out.channels, tap = maps.channels * outputs;
   // Each part of the images has sums of its own, whoever works on it: the same numbers
   // every time.
   const Blocks blocks(maps, kTiles);
   const int64_t threads = std::max<int64_t>(1, pool.num_threads());
-  const int64_t parts = std::min(blocks.count(), 2 * threads);
-  const int64_t sums = kPositions * tap + outputs;
-  static thread_local Memory sums_memory;
-  float* all = sums_memory.Of(parts * sums);
+  const int64_t parts = std::min(blocks.count(), threads);
+  const int64_t size = kPositions * tap + outputs;
+  float* sums = sums_memory.Of(parts * size);
   InParallel(pool, parts, [&](int64_t part) {
-    static thread_local Memory padded_memory, v_memory, m_memory;
-    float* padded = padded_memory.Of(maps.padded());
-    float* v = v_memory.Of(blocks.transforms(inputs));
-    float* m = m_memory.Of(blocks.transforms(outputs));
-    float* mine = all + part * sums;
-    float* bias = mine + kPositions * tap;
-    std::fill(bias, bias + outputs, 0.0f);
-    const int64_t first = part * blocks.count() / parts;
-    const int64_t last = (part + 1) * blocks.count() / parts;
-    for (int64_t number = first; number < last; ++number) {
-      const Block block = blocks[number];
-      // Groups that are not full must add nothing.
-      if (block.tiles % kRows) std::fill(m, m + blocks.transforms(outputs), 0.0f);
-      if (block.tiles % kRows) std::fill(v, v + blocks.transforms(inputs), 0.0f);
-      TransformInputs(maps, from, before, block, padded, v);
-      TransformSlopes(out, slopes, block, m, bias);
-      for (int64_t n = 0; n < kPositions; ++n)
-        for (int64_t k = 0; k < outputs; k += kLanes)
-          for (int64_t c = 0; c < inputs; c += kInputs)
-            MultiplyTurned(v + Place(block, c, 0, n) + c % kLanes,
-                           m + Place(block, k, 0, n), block.groups(), number > first,
-                           outputs, mine + n * tap + c * outputs + k);
-    }
+    SumBlocks(blocks, part * blocks.count() / parts,
+              (part + 1) * blocks.count() / parts, x.typed_data(),
+              BeforeOf(factor, summand), out, dy.typed_data(), sums + part * size);
   });
   float* to = dfilters->typed_data();
-  InParallel(pool, inputs, [&](int64_t input) {
+  InParallel(pool, maps.channels, [&](int64_t input) {
     for (int64_t k = 0; k < outputs; k += kLanes) {
+      const int64_t place = input * outputs + k;
       Vector u[6][6] = {}, g[3][3];
       for (int64_t part = 0; part < parts; ++part)
         for (int n = 0; n < kPositions; ++n)
-          u[n / 6][n % 6] += At(all + part * sums + n * tap + input * outputs + k);
+          u[n / 6][n % 6] += At(sums + part * size + n * tap + place);
       Square<6, 3, FilterSlopes>(u, g);
-      for (int n = 0; n < 9; ++n)
-        At(to + n * tap + input * outputs + k) = g[n / 3][n % 3];
+      for (int n = 0; n < 9; ++n) At(to + n * tap + place) = g[n / 3][n % 3];
     }
   });
   float* bias = dbias->typed_data();
   std::fill(bias, bias + outputs, 0.0f);
   for (int64_t part = 0; part < parts; ++part)
     for (int64_t k = 0; k < outputs; ++k)
-      bias[k] += all[part * sums + kPositions * tap + k];
+      bias[k] += sums[part * size + kPositions * tap + k];
   return ffi::Error::Success();
 }
 

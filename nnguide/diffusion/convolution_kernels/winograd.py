@@ -1,7 +1,7 @@
 """3 x 3 convolutions with group norm and SiLU before them, in one pass on a CPU.
 
 `winograd.cc` says how. Answers and gradients differ from those of plain sums by less
-than 3e-5 of the largest (float32). There is no forward-mode derivative.
+than 3e-5 of the largest (float32). There is no forward-mode or second derivative.
 """
 
 from typing import Any
@@ -36,7 +36,7 @@ def convolution(
     All are float32; C and F are multiples of `LANES`.
 
     Args:
-      maps: of any height and width.
+      maps: of any height and width but 0.
       factor: of each image's channels; (0, 0) where the filters see the maps as they
         are.
       summand: alike.
@@ -48,6 +48,9 @@ def convolution(
       The answers (B, height, width, F); the sums (B, F) of each image's channels over
       all places, and of their squares. The sums are for who knows how the answers'
       gradient comes from theirs: they pass none on.
+
+    Raises:
+      ValueError: shapes that do not fit each other; C++ would not see it.
     """
     return _forward(maps, factor, summand, filters, bias, beside)[0]
 
@@ -60,9 +63,16 @@ def _forward(
     bias: Float[Array, "F"],
     beside: Beside,
 ) -> tuple[Any, tuple[Any, ...]]:
-    batch, height, width, _ = maps.shape
-    features = filters.shape[-1]
-    shapes = [(batch, height, width, features), *[(batch, features)] * 2]
+    batch, height, width, channels = maps.shape
+    features = bias.size
+    images, answered = (batch, channels), (batch, height, width, features)
+    whole = channels % LANES == features % LANES == 0 < height * width
+    fits = whole and filters.shape == (3, 3, channels, features)
+    scaled = factor.shape == summand.shape and factor.shape in (images, (0, 0))
+    if not (fits and scaled and beside.shape in (answered, (0, 0, 0, 0))):
+        given = (maps, factor, summand, filters, bias, beside)
+        raise ValueError(f"winograd: {[each.shape for each in given]} do not fit.")
+    shapes = [answered, *[(batch, features)] * 2]
     operands = maps, factor, summand, filters
     answers = _call("nnguide_convolution", shapes, *operands, bias, beside)
     nothing = None if beside.size else beside  # of what is added, no value is needed

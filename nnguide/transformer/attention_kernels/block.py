@@ -4,7 +4,7 @@ The softmax p of a query's scores s has ds = p (dp - sum of p dp), and the sum o
 over the keys equals the sum of o do over the width, o being the weighted sum. So the
 gradient needs nothing of size T x S but p: FlashAttention's backward pass (Dao et al.,
 arXiv 2205.14135, appendix B.2). The pattern is the scores' exponentials, divided by
-each query's total; where it can be, what has only the width is divided instead.
+each query's total; in float32 the sums o and the gradient do are divided instead.
 
 In 16 bits XLA's CPU compiler multiplies up to 4 times faster than in float32, provided
 that neither factor is contracted over its rows: dK = dS^T Q is otherwise converted to
@@ -72,7 +72,7 @@ def _forward(
     if allowed is not None:
         scores = jnp.where(allowed, scores, -jnp.inf)
     exponentials, inverse = _exponentials(scores, some_blind)
-    if query.dtype != jnp.float32:  # 15% slower forward and backward if divided later
+    if query.dtype != jnp.float32:  # divided later, 15% slower (bfloat16, CPU)
         exponentials, inverse = exponentials * inverse, jnp.ones(())
     exponentials = exponentials.astype(query.dtype)
     weights = _dropped(exponentials, stays, scale_of_kept)
