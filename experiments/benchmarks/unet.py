@@ -24,7 +24,7 @@ from nnguide.diffusion.unet import Unet, UnetConfig
 from nnguide.target import convolution_options
 from nnguide.training.step import initial_state, make_step
 
-NETWORK = UnetConfig(blocks=2, classes=11, kernel="auto")
+NETWORK = UnetConfig(blocks=2, classes=11)
 SHAPE = (32, 32, 1)
 NOTHING = np.int32(10)
 NOISE = NoiseConfig("edm", sigma_max=20.0)

@@ -55,14 +55,8 @@ def convolution(
     return _forward(maps, factor, summand, filters, bias, beside)[0]
 
 
-def _forward(
-    maps: Maps,
-    factor: Scale,
-    summand: Scale,
-    filters: Filters,
-    bias: Float[Array, "F"],
-    beside: Beside,
-) -> tuple[Any, tuple[Any, ...]]:
+def _forward(*given: Array) -> tuple[Any, tuple[Any, ...]]:
+    maps, factor, summand, filters, bias, beside = given
     batch, height, width, channels = maps.shape
     features = bias.size
     images, answered = (batch, channels), (batch, height, width, features)
@@ -70,7 +64,6 @@ def _forward(
     fits = whole and filters.shape == (3, 3, channels, features)
     scaled = factor.shape == summand.shape and factor.shape in (images, (0, 0))
     if not (fits and scaled and beside.shape in (answered, (0, 0, 0, 0))):
-        given = (maps, factor, summand, filters, bias, beside)
         raise ValueError(f"winograd: {[each.shape for each in given]} do not fit.")
     shapes = [answered, *[(batch, features)] * 2]
     operands = maps, factor, summand, filters
