@@ -25,8 +25,9 @@ from experiments.benchmarks.unet import (
     quiet,
 )
 from nnguide.array_types import Array, Key, Params
+from nnguide.cpp.choice import chosen
 from nnguide.diffusion import learning, samplers
-from nnguide.diffusion.convolution import chosen
+from nnguide.diffusion.convolution_kernels.winograd import KERNEL
 from nnguide.diffusion.denoising import denoiser
 from nnguide.diffusion.guidance import GuidanceConfig, guided
 from nnguide.diffusion.samplers import SamplerConfig
@@ -47,7 +48,7 @@ def cases(peers: bool) -> list[Case]:
             )
             passes = "one_pass" if in_one_pass else "two_passes"
             contenders[f"torch_{mode}_{passes}"] = quiet(turn)
-    kernel = chosen(NETWORK.kernel)
+    kernel = chosen(KERNEL, NETWORK.kernel)
     name = f"{BATCH} images of 32 x 32, {STEPS} guided ddim steps ({kernel})"
     return [Case(name, BATCH, "images", contenders)]
 

@@ -15,9 +15,10 @@ from experiments.benchmark import Case
 from experiments.part9.digits_network import signed
 from nnguide import parallel, training
 from nnguide.array_types import Array, Batch
+from nnguide.cpp.choice import chosen
 from nnguide.data.batches import Batches, RowStream
 from nnguide.diffusion import learning
-from nnguide.diffusion.convolution import chosen
+from nnguide.diffusion.convolution_kernels.winograd import KERNEL
 from nnguide.diffusion.denoising import DenoisingConfig
 from nnguide.diffusion.noise import NoiseConfig
 from nnguide.diffusion.unet import Unet, UnetConfig
@@ -50,7 +51,8 @@ def cases(peers: bool) -> list[Case]:
                 images, labels, torch.Shape(), mode, THREADS, BATCH, STEPS
             )
             contenders[f"torch_{mode}"] = quiet(turn)
-    name = f"{STEPS} steps of a U-Net ({chosen(NETWORK.kernel)}), {BATCH} x 32 x 32"
+    kernel = chosen(KERNEL, NETWORK.kernel)
+    name = f"{STEPS} steps of a U-Net ({kernel}), {BATCH} x 32 x 32"
     return [Case(name, STEPS * BATCH, "images", contenders)]
 
 

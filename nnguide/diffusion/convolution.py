@@ -5,20 +5,17 @@ XLA writes the normalized maps to memory before them; `convolution_kernels` does
 one pass, in a quarter of the products.
 """
 
-import functools
 from typing import Any, Literal
 
 import jax
 import jax.numpy as jnp
-from absl import logging
 from flax import linen as nn
 from jax import lax
 from jaxtyping import Float
 
-from nnguide import target
 from nnguide.array_types import Array
-from nnguide.config import InputError
-from nnguide.diffusion.convolution_kernels import compiled, winograd
+from nnguide.cpp import choice
+from nnguide.diffusion.convolution_kernels import winograd
 from nnguide.diffusion.group_norm import (
     Measured,
     Normalizing,
@@ -92,7 +89,7 @@ class Convolution(nn.Module):
             channels % winograd.LANES == 0
             and self.stride == 1
             and dtype == jnp.float32
-            and chosen(self.kernel) == "winograd"
+            and choice.chosen(winograd.KERNEL, self.kernel) == winograd.KERNEL.name
         )
 
 
@@ -122,37 +119,3 @@ def _winograd(
     if missing:
         answers, *sums = (array[..., :features] for array in (answers, *sums))
     return Measured(answers, Sums(*sums))
-
-
-def chosen(name: KernelName) -> str:
-    """The kernel for what is traced now; the log says it, and why, once.
-
-    Raises:
-      InputError: winograd is asked for where it cannot be had.
-    """
-    if name == "xla":
-        return name
-    elsewhere = _elsewhere()
-    hindrance = elsewhere or compiled.lacking()
-    if hindrance and name == "winograd":
-        raise InputError(f"unet.kernel=winograd: {hindrance}. Or give auto.")
-    if hindrance:
-        level = logging.INFO if elsewhere else logging.WARNING  # slow, and need not be
-        return _announced("xla", f"auto; winograd cannot: {hindrance}", level)
-    return _announced("winograd", "asked for" if name == "winograd" else "auto on cpu")
-
-
-def _elsewhere() -> str:
-    """Why the kernel is not for these devices; empty where it is."""
-    if target.platform() != "cpu":
-        return f"it runs on cpu, not on {target.platform()}"
-    mesh = jax.sharding.get_abstract_mesh()
-    if not mesh.empty and mesh.size > 1:
-        return f"XLA cannot split it over {mesh.size} devices"
-    return ""
-
-
-@functools.cache  # so that the log says each choice once, not once a layer
-def _announced(kernel: str, reason: str, level: int = logging.INFO) -> str:
-    logging.log(level, "convolutions: %s (%s)", kernel, reason)
-    return kernel

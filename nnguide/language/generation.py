@@ -23,8 +23,9 @@ from jaxtyping import Bool, Float, Int
 
 from nnguide.array_types import Array, Key, Params
 from nnguide.config import InputError
+from nnguide.language.next_token import surprise
 from nnguide.language.sampling import SamplingConfig, draw_at, keep_likely
-from nnguide.language.window import CachedWindow, Memory, Window
+from nnguide.language.window import Memory, Window, cached_window
 from nnguide.transformer.config import Execution, TransformerConfig
 from nnguide.transformer.model import Transformer
 
@@ -35,11 +36,14 @@ class Generated(NamedTuple):
     Attributes:
       tokens: the new ones of each row, 0 after a stop token.
       lengths: how many each row has, its stop token included.
+      log_probabilities: of each of them under the model itself: at temperature 1, all
+        tokens allowed; 0 behind the last.
       logits: what each was drawn from, before temperature; None unless asked for.
     """
 
     tokens: Int[Array, "B N"]
     lengths: Int[Array, "B"]
+    log_probabilities: Float[Array, "B N"]
     logits: Float[Array, "B N V"] | None
 
 
@@ -149,7 +153,10 @@ def _generate(
 ) -> Generated:
     """Prefill, then the loop."""
     module = Transformer(job.config, job.execution, job.known_tokens)
-    window = (CachedWindow if job.cached else Window)(module, job.new_tokens)
+    window = Window(module, job.new_tokens)
+    if job.cached:
+        (count, places), new = prompts.shape, job.new_tokens
+        window = cached_window(module, new, places, count * job.copies)
 
     def drawn(progress: _Progress, memory: Memory, logits: Array) -> _Progress:
         step_key = jax.random.fold_in(key, progress.step)
@@ -194,7 +201,8 @@ def _start(
     if logits is not None:
         kept = jnp.zeros((batch, new_tokens, logits.shape[-1]), logits.dtype)
     none = jnp.zeros(batch, jnp.int32)
-    nothing = Generated(jnp.zeros((batch, new_tokens), jnp.int32), none, kept)
+    shape = (batch, new_tokens)
+    nothing = Generated(jnp.zeros(shape, jnp.int32), none, jnp.zeros(shape), kept)
     return _Progress(jnp.int32(0), memory, none, jnp.ones(batch, bool), nothing)
 
 
@@ -213,7 +221,9 @@ def _recorded(
     if kept is not None:
         kept = record(kept, jnp.where(going[:, None], logits, 0), step, 1)
     tokens = record(generated.tokens, latest, step, 1)
-    generated = Generated(tokens, generated.lengths + going, kept)
+    likely = jnp.where(going, -surprise(logits, latest)[0], 0)
+    likely = record(generated.log_probabilities, likely, step, 1)
+    generated = Generated(tokens, generated.lengths + going, likely, kept)
     ends = latest[:, None] == jnp.asarray(stop_tokens, jnp.int32)[None]
     return _Progress(step + 1, memory, latest, going & ~ends.any(-1), generated)
 

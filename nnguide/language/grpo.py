@@ -147,14 +147,14 @@ def make_rollout(
     """
 
     @jax.jit
-    def judged(params: Params, reference: Params, answers: Any, worth: Array) -> Any:
+    def judged(reference: Params, answers: Any, worth: Array) -> Any:
         counts = token_shares(answers.counts, grpo.normalization, grpo.group)
         asked = (answers.prompts.tokens, answers.prompts.lengths)
         new = answers.tokens
         each = {
             "answers": new,
             "counts": counts,
-            "old": of_answers(module, params, *asked, new),
+            "old": answers.log_probabilities,
             "reference": of_answers(module, reference, *asked, new),
             "advantage": group_advantages(worth, grpo.group),
             "reward": worth,
@@ -174,6 +174,6 @@ def make_rollout(
         answers = write(params, asked, write_key)
         worth = reward(answers, jnp.repeat(numbers, grpo.group))
         worth = jnp.asarray(worth, jnp.float32)
-        return judged(params, reference, answers, worth)
+        return judged(reference, answers, worth)
 
     return rollout

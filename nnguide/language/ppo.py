@@ -195,7 +195,7 @@ def make_rollout(
         asked = (answers.prompts.tokens, answers.prompts.lengths)
         tokens, counts = answers.tokens, answers.counts
         x = answer_stream(module, params["transformer"], *asked, tokens)
-        old = of_targets(module, params["transformer"], x, tokens)
+        old = answers.log_probabilities
         likely = of_answers(module, reference, *asked, tokens)
         values = read_head(params, x)
         rewards = token_rewards(worth, old, likely, counts, ppo.beta)

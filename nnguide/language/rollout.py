@@ -1,8 +1,9 @@
 """Rollouts: a policy answers prompts, and what it did becomes data.
 
 Answers are written by the compiled generator with its cache, at temperature 1, for the
-policy must be the distribution they were drawn from. Their log-probabilities are then
-computed as the loss computes them, so that the ratio starts at exactly 1.
+policy must be the distribution they were drawn from. Their log-probabilities are the
+writer's own: the distribution itself, rounded as it was when the tokens were drawn. The
+loss computes them in another order, so that its ratio begins at 1 to that rounding.
 """
 
 from collections.abc import Callable
@@ -34,12 +35,14 @@ class Answers(NamedTuple):
       prompts: what was asked, C of them.
       tokens: the answers, 0 behind their ends; B / C in a row to each prompt.
       counts: 1 for the tokens of an answer.
+      log_probabilities: of its tokens when they were drawn, 0 behind its end.
       ended: whether the answer ends with a stop token.
     """
 
     prompts: Prompts
     tokens: Int[Array, "B N"]
     counts: Float[Array, "B N"]
+    log_probabilities: Float[Array, "B N"]
     ended: Bool[Array, "B"]
 
 
@@ -97,12 +100,12 @@ def make_writer(
 def _answers(
     prompts: Prompts, generated: Generated, stop_tokens: tuple[int, ...]
 ) -> Answers:
-    tokens, lengths, _ = generated
+    tokens, lengths, likely, _ = generated
     counts = jnp.arange(tokens.shape[1])[None] < lengths[:, None]
     last = jnp.take_along_axis(tokens, lengths[:, None] - 1, axis=1)
     ended = (last == jnp.asarray(stop_tokens, jnp.int32)[None]).any(-1)
     prompts = Prompts(*(jnp.asarray(leaf) for leaf in prompts))
-    return Answers(prompts, tokens, counts.astype(jnp.float32), ended)
+    return Answers(prompts, tokens, counts.astype(jnp.float32), likely, ended)
 
 
 def joined(answers: Answers) -> tuple[Int[Array, "B M"], Float[Array, "B L"]]:

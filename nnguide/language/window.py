@@ -14,7 +14,14 @@ import jax.numpy as jnp
 from jaxtyping import Bool, Float, Int
 
 from nnguide.array_types import Array, Params
+from nnguide.cpp import choice
+from nnguide.transformer.attention import dtype_of
+from nnguide.transformer.decoding_kernels import fused
+from nnguide.transformer.decoding_kernels.fused import FusedCache
 from nnguide.transformer.model import Cache, Transformer, by_heads
+
+FEW_ROWS = 16  # fewer are written faster by XLA, whose threads share rows
+WIDE = 256  # in bfloat16, which its products make use of, XLA is as fast from here on
 
 
 class Memory(NamedTuple):
@@ -28,7 +35,7 @@ class Memory(NamedTuple):
 
     tokens: Int[Array, "B S"]
     lengths: Int[Array, "B"]
-    cache: Cache | None
+    cache: Cache | FusedCache | None
 
 
 class Window:
@@ -63,11 +70,10 @@ class Window:
         """
         tokens = jnp.pad(prompts, ((0, 0), (0, self.context - prompts.shape[1])))
         logits, kept = self._read(params, prompts, lengths)
+        cache = self._remembered(params, prompts, lengths, kept, copies)
         tokens, lengths, logits = (
             jnp.repeat(each, copies, axis=0) for each in (tokens, lengths, logits)
         )
-        kept = jax.tree.map(lambda a: jnp.repeat(a, copies, axis=1), kept)
-        cache = self._remembered(prompts.shape[1], lengths, kept)
         return Memory(tokens, lengths, cache), logits
 
     def go_on(
@@ -103,8 +109,11 @@ class Window:
         tokens = jnp.where(full[:, None], moved, memory.tokens)
         return Memory(tokens, lengths, memory.cache)
 
-    def _remembered(self, asked: int, lengths: Array, kept: Any) -> Cache | None:
-        del asked, lengths, kept
+    def _remembered(
+        self, params: Params, prompts: Array, lengths: Array, kept: Any, copies: int
+    ) -> Cache | FusedCache | None:
+        """What is kept of the prompts for `copies` rows each."""
+        del params, prompts, lengths, kept, copies
         return None
 
     def _read(self, params: Params, tokens: Array, lengths: Array) -> tuple[Array, Any]:
@@ -165,13 +174,18 @@ class CachedWindow(Window):
         cache = Cache(kept, filled, cache.place)
         return Memory(moved.tokens, moved.lengths, cache)
 
-    def _remembered(self, asked: int, lengths: Array, kept: Any) -> Cache:
+    def _remembered(
+        self, params: Params, prompts: Array, lengths: Array, kept: Any, copies: int
+    ) -> Cache | FusedCache | None:
         """Room for the prompts, padding included, and for what a row may add to them.
 
         A row never fills more places than that before its oldest token is dropped.
         """
+        del params
+        asked = prompts.shape[1]
+        kept = jax.tree.map(lambda a: jnp.repeat(a, copies, axis=1), kept)
         places = asked + min(self.new_tokens, self.context)
-        filled = jnp.arange(places)[None] < lengths[:, None]
+        filled = jnp.arange(places)[None] < jnp.repeat(lengths, copies)[:, None]
         return Cache(self._kept(kept, places), filled, jnp.int32(asked))
 
     def _kept(self, kept: Any, places: int) -> Any:
@@ -183,6 +197,56 @@ class CachedWindow(Window):
             jax.tree.map(lambda a: a[layer], stacked)  # noqa: B023, called at once
             for layer in range(self.module.config.layers)
         ]
+
+
+class FusedWindow(CachedWindow):
+    """Takes new tokens through all blocks by one call of our kernel.
+
+    For rows that never fill a context: no half of one is ever read again.
+    """
+
+    def make_room(
+        self, params: Params, memory: Memory, full: Bool[Array, "B"]
+    ) -> Memory:
+        """As `Window.make_room`; it is never needed."""
+        del params, full
+        return memory
+
+    def _remembered(
+        self, params: Params, prompts: Array, lengths: Array, kept: Any, copies: int
+    ) -> Cache | FusedCache | None:
+        module, dtype = self.module, dtype_of(self.module.execution)
+        return fused.begin(
+            module.config, params, dtype, kept, lengths, copies, self.new_tokens
+        )
+
+
+def cached_window(
+    module: Transformer, new_tokens: int, prompt_places: int, rows: int
+) -> CachedWindow:
+    """The window with a cache that is quickest here; the log says which, and why.
+
+    Args:
+      module: the transformer.
+      new_tokens: how many a row is going to get at most.
+      prompt_places: of the longest prompt, padding included.
+      rows: written side by side.
+
+    Raises:
+      InputError: decoding=fused is asked for where the kernel cannot be had.
+    """
+    config, asked = module.config, module.execution.decoding
+    rounded = dtype_of(module.execution) == jnp.bfloat16
+    unsuited = fused.unsuited(config)
+    if prompt_places + new_tokens > config.context:
+        unsuited = "it never drops a token, and rows may outgrow the context"
+    elif asked == "auto" and rows < FEW_ROWS:
+        unsuited = f"a thread takes whole rows, and there are {rows}"
+    elif asked == "auto" and rounded and config.embedding >= WIDE:
+        unsuited = f"its products are float32's, slow for {config.embedding} numbers"
+    if choice.chosen(fused.KERNEL, asked, unsuited) == fused.KERNEL.name:
+        return FusedWindow(module, new_tokens)
+    return CachedWindow(module, new_tokens)
 
 
 def _append(memory: Memory, latest: Array) -> Array:

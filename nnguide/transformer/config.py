@@ -10,6 +10,7 @@ from typing import Literal
 from nnguide.config import InputError, run_only
 from nnguide.transformer.attention_kernels.table import AttentionName
 
+Decoding = Literal["auto", "fused", "xla"]
 Activation = Literal["gelu_tanh", "gelu_exact", "relu", "relu_squared", "swiglu"]
 Blocks = Literal["attention_and_mlp", "attention", "mlp"]
 Layers = Literal["auto", "scan", "unroll", "loop"]
@@ -131,6 +132,8 @@ class Execution:
       layers: scan compiles one block and repeats it, unroll compiles each block, loop
         runs block after block where each can be watched; all from the same stacked
         parameters. auto unrolls on CPU and scans elsewhere.
+      decoding: who takes new tokens through the blocks where earlier ones are cached:
+        XLA, or on CPUs a kernel of ours that takes a row through all of them at once.
       remat: what the backward pass computes anew instead of keeping: nothing,
         everything but the products, or everything inside a block.
       compute_dtype: of the inputs of matrix products; auto is float32 on CPU and
@@ -139,5 +142,6 @@ class Execution:
 
     attention: AttentionName = run_only("auto")
     layers: Layers = run_only("auto")
+    decoding: Decoding = run_only("auto")
     remat: Remat = run_only("none")
     compute_dtype: Dtype = "auto"

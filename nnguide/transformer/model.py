@@ -18,6 +18,8 @@ from nnguide.array_types import Array, Key, Params
 from nnguide.transformer.attention import KeysValues, Sight, dtype_of
 from nnguide.transformer.blocks import all_layers, stacked_blocks
 from nnguide.transformer.config import Execution, TransformerConfig
+from nnguide.transformer.decoding_kernels import fused
+from nnguide.transformer.decoding_kernels.fused import FusedCache
 from nnguide.transformer.dropout import dropout
 from nnguide.transformer.embedding import Embedding, mask_unknown, rotation
 from nnguide.transformer.norm import Normalize
@@ -118,8 +120,11 @@ class Transformer(nn.Module):
         return mask_unknown(self.embedding.unembed(x), self.known_tokens)
 
     def go_on(
-        self, tokens: Int[Array, "B"], positions: Int[Array, "B"], cache: Cache
-    ) -> tuple[Float[Array, "B V"], Cache]:
+        self,
+        tokens: Int[Array, "B"],
+        positions: Int[Array, "B"],
+        cache: Cache | FusedCache,
+    ) -> tuple[Float[Array, "B V"], Cache | FusedCache]:
         """Reads one new token of each row after the cached ones.
 
         Args:
@@ -130,7 +135,12 @@ class Transformer(nn.Module):
         Returns:
           Their logits, and the cache with them.
         """
-        place, positions, tokens = cache.place, positions[:, None], tokens[:, None]
+        positions, tokens = positions[:, None], tokens[:, None]
+        if isinstance(cache, FusedCache):
+            x = self.embedding(tokens, positions)[:, 0]
+            x, cache = fused.next_token(self.config, x, dtype_of(self.execution), cache)
+            return self.unembed(self.final_norm(x)[:, None])[:, 0], cache
+        place = cache.place
         here = jnp.ones(positions.shape, bool)
         filled = jax.lax.dynamic_update_slice_in_dim(cache.filled, here, place, axis=1)
         sight = Sight(self._rotation(tokens, positions), filled=filled, place=place)

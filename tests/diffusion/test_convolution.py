@@ -10,10 +10,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 
-from nnguide import target
-from nnguide.config import InputError
-from nnguide.diffusion.convolution import Convolution, chosen
-from nnguide.diffusion.convolution_kernels import compiled
+from nnguide.diffusion.convolution import Convolution
 from nnguide.diffusion.group_norm import Normalizing, Sums, sums_of
 from nnguide.diffusion.unet import Unet, UnetConfig
 
@@ -95,28 +92,3 @@ def test_a_unet_says_the_same_by_either_kernel_and_learns_the_same(told, key):
         wanted = np.asarray(wanted)
         atol = 2e-4 * abs(wanted).max() + 1e-6
         np.testing.assert_allclose(got, wanted, atol=atol, rtol=0)
-
-
-def test_winograd_without_a_compiler_is_refused_and_auto_warns(monkeypatch, caplog):
-    monkeypatch.setenv("CXX", "no-such-compiler")
-    afresh = compiled.lacking.__wrapped__  # a registered kernel stays registered
-    monkeypatch.setattr(compiled, "lacking", afresh)
-    with pytest.raises(InputError, match=r"unet\.kernel=winograd: winograd\.cc cannot"):
-        chosen("winograd")
-    with caplog.at_level("WARNING", "absl"):
-        assert chosen("auto") == "xla"
-    assert "convolutions: xla (auto; winograd cannot: winograd.cc cannot" in caplog.text
-
-
-def test_winograd_is_refused_off_cpus(monkeypatch):
-    monkeypatch.setattr(target, "platform", lambda: "tpu")
-    with pytest.raises(InputError, match="it runs on cpu, not on tpu"):
-        chosen("winograd")
-
-
-def test_auto_leaves_meshes_to_xla():
-    mesh = jax.make_mesh((2,), ("data",))
-    with jax.set_mesh(mesh):
-        assert chosen("auto") == "xla"
-        with pytest.raises(InputError, match="XLA cannot split it over 2 devices"):
-            chosen("winograd")

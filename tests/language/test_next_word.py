@@ -28,7 +28,8 @@ def test_what_sampling_excludes_is_not_listed():
 
 def test_every_step_has_its_candidates_and_its_choice():
     logits = jnp.stack([LOGITS, LOGITS[::-1]])[None]
-    generated = Generated(jnp.asarray([[0, 1]]), jnp.asarray([2]), logits)
+    tokens, likely = jnp.asarray([[0, 1]]), jnp.zeros((1, 2))
+    generated = Generated(tokens, jnp.asarray([2]), likely, logits)
     steps = step_by_step(generated, 0, name, 1)
     assert [step.candidates[0].text for step in steps] == ["b", "b"]
     assert [step.chosen.text for step in steps] == ["a", "b"]
@@ -38,6 +39,6 @@ def test_every_step_has_its_candidates_and_its_choice():
 
 
 def test_without_logits_there_are_no_steps():
-    generated = Generated(jnp.asarray([[0]]), jnp.asarray([1]), None)
+    generated = Generated(jnp.asarray([[0]]), jnp.asarray([1]), jnp.zeros((1, 1)), None)
     with pytest.raises(TypeError, match="keep_logits"):
         step_by_step(generated, 0, name)

@@ -4,6 +4,7 @@
 than 3e-5 of the largest (float32). There is no forward-mode or second derivative.
 """
 
+from pathlib import Path
 from typing import Any
 
 import jax
@@ -11,7 +12,19 @@ import jax.numpy as jnp
 from jaxtyping import Float
 
 from nnguide.array_types import Array
+from nnguide.cpp.choice import Kernel
 
+KERNEL = Kernel(
+    "winograd",
+    "convolutions",
+    "unet.kernel",
+    Path(__file__).with_name("winograd.cc"),
+    (
+        "nnguide_convolution",
+        "nnguide_convolution_inputs",
+        "nnguide_convolution_filters",
+    ),
+)
 LANES = 16  # channels come in multiples of this: the widest vector
 
 Maps = Float[Array, "B height width C"]

@@ -1,4 +1,4 @@
-"""The C++ of this folder as functions that XLA calls, compiled on this machine.
+"""C++ sources of ours as functions that XLA calls, compiled on this machine.
 
 The first use takes some seconds for the compiler; what it made is kept in the cache
 folder, one file for each source, compiler command and kind of processor.
@@ -21,48 +21,49 @@ from absl import logging
 
 from nnguide.config import cache_folder
 
-SOURCE = Path(__file__).with_name("winograd.cc")
-FUNCTIONS = (
-    "nnguide_convolution",
-    "nnguide_convolution_inputs",
-    "nnguide_convolution_filters",
-)
+SHARED = Path(__file__).parent  # headers of all sources
 OPTIONS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
 
 
 @functools.cache
-def lacking() -> str:
-    """Why XLA cannot call the functions here; empty once it can.
+def lacking(source: Path, functions: tuple[str, ...]) -> str:
+    """Why XLA cannot call some functions of ours; empty once it can.
 
     The first call compiles them where that is not yet done, and registers them.
+
+    Args:
+      source: the C++ file that defines them.
+      functions: their names.
     """
     compiler = os.environ.get("CXX") or shutil.which("c++")
     if not compiler:
         return "no C++ compiler: install one (Debian: g++) or name it in $CXX"
-    command = [*compiler.split(), *OPTIONS, "-I", jax.ffi.include_dir(), str(SOURCE)]
+    includes = ["-I", jax.ffi.include_dir(), "-I", str(SHARED)]
+    command = [*compiler.split(), *OPTIONS, *includes, str(source)]
     try:
-        functions = ctypes.CDLL(str(_built(command)))
+        library = ctypes.CDLL(str(_built(source, command)))
     except subprocess.CalledProcessError as error:
         lines = [line for line in error.stderr.splitlines() if "error" in line]
-        return f"{compiler} cannot compile {SOURCE.name}: {(lines or ['no reason'])[0]}"
+        return f"{compiler} cannot compile {source.name}: {(lines or ['no reason'])[0]}"
     except OSError as error:
-        return f"{SOURCE.name} cannot be compiled or loaded: {error}"
-    for name in FUNCTIONS:
-        capsule = jax.ffi.pycapsule(getattr(functions, name))
+        return f"{source.name} cannot be compiled or loaded: {error}"
+    for name in functions:
+        capsule = jax.ffi.pycapsule(getattr(library, name))
         jax.ffi.register_ffi_target(name, capsule, platform="cpu")
     return ""
 
 
-def _built(command: list[str]) -> Path:
+def _built(source: Path, command: list[str]) -> Path:
     """The library's file, compiled unless it is in the cache folder."""
-    sources = [SOURCE, *sorted(SOURCE.parent.glob("*.h"))]
-    texts = [source.read_text() for source in sources]
+    folders = source.parent, SHARED
+    headers = [header for folder in folders for header in sorted(folder.glob("*.h"))]
+    texts = [each.read_text() for each in (source, *headers)]
     parts = [*texts, *command, jax.__version__, _processor()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    target = cache_folder() / "kernels" / f"{SOURCE.stem}-{digest}.so"
+    target = cache_folder() / "kernels" / f"{source.stem}-{digest}.so"
     if target.exists():
         return target
-    logging.info("compiling %s, once on this machine", SOURCE.name)
+    logging.info("compiling %s, once on this machine", source.name)
     target.parent.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=target.parent) as folder:
         made = Path(folder, target.name)

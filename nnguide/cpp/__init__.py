@@ -1,0 +1,1 @@
+"""C++ for CPUs: what all kernels of ours share, and its compiler."""
