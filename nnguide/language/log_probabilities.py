@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from nnguide.array_types import Array, Key, Params
 from nnguide.language.next_token import surprise
-from nnguide.transformer.model import Transformer, by_heads
+from nnguide.transformer.model import Transformer
 
 CHUNK = 1024  # tokens whose logits are held at once, over all rows
 
@@ -76,19 +76,12 @@ def answer_stream(
       lengths: see there.
       answers: see there.
     """
-    copies = len(answers) // len(prompts)
-    read: Any = module.apply({"params": params}, prompts, method="read")
-    begun, kept = read
+    read: Any = module.apply(
+        {"params": params}, prompts, lengths, answers[:, :-1], method="read_answers"
+    )
+    begun, rest = read
     last = jnp.take_along_axis(begun, lengths[:, None, None] - 1, axis=1)
-    last = jnp.repeat(last, copies, axis=0)
-    places = prompts.shape[1]
-    filled = jnp.arange(places)[None] < lengths[:, None]
-    after = jnp.arange(answers.shape[1] - 1)[None]
-    positions = jnp.repeat(lengths, copies)[:, None] + after
-    rest: Any = module.apply(
-        {"params": params}, answers[:, :-1], positions, by_heads(kept, places), filled,
-        method="read_after",
-    )  # fmt: skip
+    last = jnp.repeat(last, len(answers) // len(prompts), axis=0)
     return jnp.concatenate([last, rest], axis=1)
 
 

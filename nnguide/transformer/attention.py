@@ -46,12 +46,15 @@ class Sight(NamedTuple):
       filled: the places of a cache that hold a token; the new tokens see these and
         those among themselves that are not later.
       place: where the one new token of each row is kept, and filled; None keeps none.
+      answers: how many follow the S places of a question in each row, all of one
+        length; they see the question and themselves, not each other. 0: none do.
     """
 
     rotation: Rotation | None = None
     segments: Int[Array, "B T"] | None = None
     filled: Bool[Array, "C S"] | None = None
     place: Int[Array, ""] | None = None
+    answers: int = 0
 
 
 class Attention(nn.Module):
@@ -102,7 +105,9 @@ class Attention(nn.Module):
         if source is None:
             query, asked = rotate(query, sight.rotation), rotate(asked, sight.rotation)
         new = KeysValues(asked, value)
-        if cached is None or sight.filled is None:
+        if sight.answers:
+            mixed = self._mix_answers(query, new, sight)
+        elif cached is None or sight.filled is None:
             mixed = self._mix(query, asked, value, sight, key, source is None)
         else:
             mixed, new = self._recall(query, new, cached, sight.filled, sight.place)
@@ -138,6 +143,23 @@ class Attention(nn.Module):
             query, KeysValues(*earlier), filled, among_new, softcap
         )
         return mixed, new
+
+    def _mix_answers(self, query: Array, new: KeysValues, sight: Sight) -> Array:
+        """What questions take from themselves, and answers from both."""
+        assert sight.filled is not None
+        batch, places = sight.filled.shape
+
+        def parts(a: Array) -> tuple[Array, Array]:
+            rows = (batch * sight.answers, -1, *a.shape[2:])
+            return a[:, :places], a[:, places:].reshape(rows)
+
+        queries, *both = (parts(a) for a in (query, *new))
+        questions, answers = (KeysValues(*pair) for pair in zip(*both, strict=True))
+        first = self._mix(queries[0], *questions, Sight(), None, True)
+        kept = KeysValues(*(a.swapaxes(1, 2) for a in questions))
+        second, _ = self._recall(queries[1], answers, kept, sight.filled, None)
+        second = second.reshape(batch, -1, *second.shape[2:])
+        return jnp.concatenate([first, second], axis=1)
 
     def _mix(
         self, query: Array, key: Array, value: Array, sight: Sight,

@@ -148,23 +148,33 @@ class Transformer(nn.Module):
         cache = Cache(kept, filled, (place + 1) % filled.shape[1])
         return self.unembed(x)[:, 0], cache
 
-    def read_after(
+    def read_answers(
         self,
-        tokens: Int[Array, "B T"],
-        positions: Int[Array, "B T"],
-        kept: KeysValues | None,
-        filled: Bool[Array, "C S"],
-    ) -> Float[Array, "B T D"]:
-        """The residual stream of documents whose beginnings were read before.
+        questions: Int[Array, "C P"],
+        lengths: Int[Array, "C"],
+        answers: Int[Array, "B T"],
+    ) -> tuple[Float[Array, "C P D"], Float[Array, "B T D"]]:
+        """The residual streams of questions and of answers behind them.
+
+        A question is read once, in one row with all its answers.
 
         Args:
-          tokens: of the rest.
-          positions: their places in the documents.
-          kept: of the beginnings, (L, C, G, S, K); B / C documents in a row share each.
-          filled: which places of a beginning hold a token.
+          questions: padded behind.
+          lengths: of each.
+          answers: B / C in a row to each question.
         """
-        sight = Sight(self._rotation(tokens, positions), filled=filled)
-        return self._through(tokens, positions, sight, None, kept)[0]
+        (count, places), (rows, length) = questions.shape, answers.shape
+        tokens = jnp.concatenate([questions, answers.reshape(count, -1)], axis=1)
+        asked = jnp.broadcast_to(jnp.arange(places)[None], questions.shape)
+        after = lengths[:, None] + jnp.tile(jnp.arange(length), rows // count)[None]
+        positions = jnp.concatenate([asked, after], axis=1)
+        sight = Sight(
+            self._rotation(tokens, positions),
+            filled=asked < lengths[:, None],
+            answers=rows // count,
+        )
+        x, _ = self._through(tokens, positions, sight, None)
+        return x[:, :places], x[:, places:].reshape(rows, length, -1)
 
     def _rotation(self, tokens: Array, positions: Array | None) -> Any:
         if self.config.positions != "rotary":

@@ -151,7 +151,7 @@ def _weights(config: TransformerConfig, blocks: Any, dtype: Any) -> Float[Array,
         bias = jnp.zeros((layers, columns))
         if config.biases:
             bias = jnp.concatenate([dense["bias"] for dense in denses], -1)
-        panels = kernel.reshape(layers, inside, -1, PANEL).swapaxes(1, 2)
+        panels = kernel
         return [bias, panels.reshape(layers, -1)]
 
     attention, mlp = blocks["attention"], blocks["mlp"]

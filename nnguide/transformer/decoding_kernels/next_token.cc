@@ -73,13 +73,13 @@ inline float SumOf(Vector x) {
   return sum;
 }
 
-// y += a b for kTogether rows of a and one panel of b; steps are those between rows.
+// y += a b for kTogether rows of a and kPanel columns of b, whose rows are `step` apart.
 inline void Multiply(const float* a, int64_t depth, const float* b, float* y,
                      int64_t step) {
   Vector sums[kTogether][kVectors];
   for (int r = 0; r < kTogether; ++r)
     for (int v = 0; v < kVectors; ++v) sums[r][v] = At(y + r * step + v * kLanes);
-  for (int64_t d = 0; d < depth; ++d, b += kPanel)
+  for (int64_t d = 0; d < depth; ++d, b += step)
     for (int r = 0; r < kTogether; ++r)
       for (int v = 0; v < kVectors; ++v)
         sums[r][v] += a[r * depth + d] * At(b + v * kLanes);
@@ -96,7 +96,7 @@ void Product(const float* a, int64_t rows, int64_t depth, const float* bias,
       for (int64_t v = 0; v < kPanel; v += kLanes)
         for (int64_t n = 0; n < kTogether; ++n)
           At(here + n * columns + v) += At(bias + c + v);
-      Multiply(a + r * depth, depth, panels + c * depth, here, columns);
+      Multiply(a + r * depth, depth, panels + c, here, columns);
     }
 }
 
