@@ -25,7 +25,7 @@ KERNEL = Kernel(
     (FUNCTION,),
 )
 ACTIVATIONS = ("gelu_exact", "gelu_tanh", "relu", "relu_squared")  # by its numbers
-PANEL = 32  # columns of weights that lie together
+BLOCK = 32  # columns of a product in registers: widths are multiples of it
 PLACES = 16  # places come in multiples of this: the widest vector
 
 
@@ -54,8 +54,8 @@ class FusedCache(NamedTuple):
 def unsuited(config: TransformerConfig) -> str:
     """Why the kernel cannot run a model; empty if it can."""
     sizes = {
-        "model.embedding": (config.embedding, PANEL),
-        "model.neurons": (config.hidden, PANEL),
+        "model.embedding": (config.embedding, BLOCK),
+        "model.neurons": (config.hidden, BLOCK),
         "model.embedding / model.heads": (config.head_width, PLACES),
     }
     for name, (size, unit) in sizes.items():
@@ -146,13 +146,14 @@ def _weights(config: TransformerConfig, blocks: Any, dtype: Any) -> Float[Array,
 
     def product(*denses: Any) -> list[Array]:
         kernel = jnp.concatenate([dense["kernel"] for dense in denses], -1)
-        kernel = kernel.astype(dtype).astype(jnp.float32)
         inside, columns = kernel.shape[1:]
+        if dtype == jnp.bfloat16:  # two rows, number by number, in the place of one
+            pairs = kernel.astype(dtype).reshape(layers, inside // 2, 2, columns)
+            kernel = jax.lax.bitcast_convert_type(pairs.swapaxes(2, 3), jnp.float32)
         bias = jnp.zeros((layers, columns))
         if config.biases:
             bias = jnp.concatenate([dense["bias"] for dense in denses], -1)
-        panels = kernel
-        return [bias, panels.reshape(layers, -1)]
+        return [bias, kernel.reshape(layers, -1)]
 
     attention, mlp = blocks["attention"], blocks["mlp"]
     asked = (attention[name] for name in ("query", "key", "value_down"))

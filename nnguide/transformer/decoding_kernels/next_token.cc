@@ -5,12 +5,16 @@
 // next token is drawn: here a thread takes some rows through all blocks alone, and what
 // it computes with stays in its core's cache.
 //
-// Weights come in panels of 32 columns, one below the other, so that a product reads
-// them in the order they lie in. Keys are kept place by place for each component, so
-// that the scores of neighbouring places are one vector. What rows share of their
-// beginnings is kept once.
+// Keys are kept place by place for each component, so that the scores of neighbouring
+// places are one vector. What rows share of their beginnings is kept once. Rounded to
+// bfloat16, two numbers of a product lie in the place of a float: processors that have
+// an instruction for it multiply both at once.
 //
 // Source: 3Blue1Brown, "Attention in transformers, step-by-step".
+
+#if defined(__AVX512BF16__)
+#include <immintrin.h>
+#endif
 
 #include <cmath>
 #include <cstring>
@@ -24,8 +28,8 @@ namespace ffi = xla::ffi;
 namespace nnguide {
 namespace {
 
-constexpr int64_t kPanel = 32;  // columns
-constexpr int64_t kVectors = kPanel / kLanes;
+constexpr int64_t kBlock = 32;  // columns in a core's registers
+constexpr int64_t kVectors = kBlock / kLanes;
 constexpr int64_t kTogether = kLanes == 16 ? 8 : 3;  // rows in a core's registers
 constexpr int64_t kMostRows = 64;  // whose numbers stay in a core's cache
 constexpr float kEpsilon = 1e-5f;  // GPT-2's
@@ -60,11 +64,16 @@ class Weights {
   const float* at_;
 };
 
-// The nearest bfloat16 of each, halves to even.
-inline Vector Rounded(Vector x) {
-  const Integers bits = (Integers)x;
-  const Integers shifted = bits + 0x7fff + ((bits >> 16) & 1);
-  return (Vector)(shifted & ~0xffff);
+// Numbers in place become bfloat16s, the nearest ones, halves to even: two in the place
+// of a float.
+void Halve(float* numbers, int64_t count) {
+  typedef int16_t Halves __attribute__((vector_size(kLanes * 2), aligned(2), may_alias));
+  char* to = reinterpret_cast<char*>(numbers);
+  for (int64_t n = 0; n < count; n += kLanes, to += sizeof(Halves)) {
+    const Integers bits = (Integers)At(numbers + n);
+    const Integers rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded >> 16, Halves);
+  }
 }
 
 inline float SumOf(Vector x) {
@@ -73,30 +82,55 @@ inline float SumOf(Vector x) {
   return sum;
 }
 
-// y += a b for kTogether rows of a and kPanel columns of b, whose rows are `step` apart.
-inline void Multiply(const float* a, int64_t depth, const float* b, float* y,
-                     int64_t step) {
-  Vector sums[kTogether][kVectors];
-  for (int r = 0; r < kTogether; ++r)
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = At(y + r * step + v * kLanes);
-  for (int64_t d = 0; d < depth; ++d, b += step)
-    for (int r = 0; r < kTogether; ++r)
-      for (int v = 0; v < kVectors; ++v)
-        sums[r][v] += a[r * depth + d] * At(b + v * kLanes);
-  for (int r = 0; r < kTogether; ++r)
-    for (int v = 0; v < kVectors; ++v) At(y + r * step + v * kLanes) = sums[r][v];
+// sum + left right, where each number may be two bfloat16s, whose products are added.
+template <bool halves>
+inline Vector Plus(Vector sum, float left, Vector right) {
+  if constexpr (!halves) return sum + left * right;
+#if defined(__AVX512BF16__)
+  return (Vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_ps(left),
+                                  (__m512bh)right);
+#else
+  const Integers pair = (Integers)(Vector{} + left), pairs = (Integers)right;
+  return sum + (Vector)(pair << 16) * (Vector)(pairs << 16) +
+         (Vector)(pair & ~0xffff) * (Vector)(pairs & ~0xffff);
+#endif
 }
 
-// y += a b + bias; a is (rows, depth) and y (rows, columns).
-void Product(const float* a, int64_t rows, int64_t depth, const float* bias,
-             const float* panels, int64_t columns, float* y) {
-  for (int64_t c = 0; c < columns; c += kPanel)
+// y += a b for kTogether rows of a, whose length is `depth`, and kBlock columns of b.
+template <bool halves>
+inline void Multiply(const float* a, int64_t depth, const float* b, int64_t columns,
+                     float* y) {
+  Vector sums[kTogether][kVectors];
+  for (int r = 0; r < kTogether; ++r)
+    for (int v = 0; v < kVectors; ++v) sums[r][v] = At(y + r * columns + v * kLanes);
+  for (int64_t d = 0; d < depth; ++d, b += columns)
+    for (int r = 0; r < kTogether; ++r)
+      for (int v = 0; v < kVectors; ++v)
+        sums[r][v] = Plus<halves>(sums[r][v], a[r * depth + d], At(b + v * kLanes));
+  for (int r = 0; r < kTogether; ++r)
+    for (int v = 0; v < kVectors; ++v) At(y + r * columns + v * kLanes) = sums[r][v];
+}
+
+// y += a b + bias; a is (rows, depth), y (rows, columns). If the model is rounded, so
+// is a, in place.
+void Product(const Model& model, float* a, int64_t rows, int64_t depth,
+             int64_t columns, Weights& weights, float* y) {
+  const float* bias = weights.Next(columns);
+  if (model.rounded) {
+    Halve(a, rows * depth);
+    depth /= 2;
+  }
+  const float* b = weights.Next(depth * columns);
+  for (int64_t c = 0; c < columns; c += kBlock)
     for (int64_t r = 0; r < rows; r += kTogether) {
       float* here = y + r * columns + c;
-      for (int64_t v = 0; v < kPanel; v += kLanes)
+      for (int64_t v = 0; v < kBlock; v += kLanes)
         for (int64_t n = 0; n < kTogether; ++n)
           At(here + n * columns + v) += At(bias + c + v);
-      Multiply(a + r * depth, depth, panels + c, here, columns);
+      if (model.rounded)
+        Multiply<true>(a + r * depth, depth, b + c, columns, here);
+      else
+        Multiply<false>(a + r * depth, depth, b + c, columns, here);
     }
 }
 
@@ -116,8 +150,8 @@ void Normalize(const Model& model, const float* x, int64_t rows, Weights& weight
     }
     const float inverse = 1 / std::sqrt(SumOf(square) / size + kEpsilon);
     for (int64_t d = 0; d < size; d += kLanes) {
-      const Vector z = (At(x + d) - mean) * inverse * At(scale + d) + At(bias + d);
-      At(y + d) = model.rounded ? Rounded(z) : z;
+      const Vector centred = At(x + d) - mean;
+      At(y + d) = centred * inverse * At(scale + d) + At(bias + d);
     }
   }
 }
@@ -206,10 +240,7 @@ void Attend(const Model& model, const Kept& kept, int64_t layer, int64_t row,
       float* to = mixed + head * width;
       Mix(pattern, values, width, length, to);
       Mix(pattern + before, own_values, width, kept.step + 1, to);
-      for (int64_t k = 0; k < width; k += kLanes) {
-        const Vector mean = At(to + k) * inverse;
-        At(to + k) = model.rounded ? Rounded(mean) : mean;
-      }
+      for (int64_t k = 0; k < width; k += kLanes) At(to + k) *= inverse;
     }
   }
 }
@@ -231,24 +262,17 @@ void ThroughBlocks(const Model& model, const float* weights, int64_t size,
     Weights next(weights + layer * size);
     Normalize(model, x, rows, next, narrow);
     std::fill(broad, broad + rows * asked, 0.0f);
-    const float* bias = next.Next(asked);
-    Product(narrow, rows, embedding, bias, next.Next(embedding * asked), asked, broad);
+    Product(model, narrow, rows, embedding, asked, next, broad);
     for (int64_t r = 0; r < count; ++r)
       Attend(model, kept, layer, first + r, broad + r * asked, pattern,
              narrow + r * mixed);
-    bias = next.Next(embedding);
-    Product(narrow, rows, mixed, bias, next.Next(mixed * embedding), embedding, x);
+    Product(model, narrow, rows, mixed, embedding, next, x);
     Normalize(model, x, rows, next, narrow);
     std::fill(broad, broad + rows * neurons, 0.0f);
-    bias = next.Next(neurons);
-    Product(narrow, rows, embedding, bias, next.Next(embedding * neurons), neurons,
-            broad);
-    for (int64_t n = 0; n < rows * neurons; n += kLanes) {
-      const Vector answer = Activated(model.activation, At(broad + n));
-      At(broad + n) = model.rounded ? Rounded(answer) : answer;
-    }
-    bias = next.Next(embedding);
-    Product(broad, rows, neurons, bias, next.Next(neurons * embedding), embedding, x);
+    Product(model, narrow, rows, embedding, neurons, next, broad);
+    for (int64_t n = 0; n < rows * neurons; n += kLanes)
+      At(broad + n) = Activated(model.activation, At(broad + n));
+    Product(model, broad, rows, neurons, embedding, next, x);
   }
 }
 
