@@ -2,9 +2,9 @@
 
 The whole iteration, and the update alone, on 16 prompts of 33 tokens with 8 answers of
 31 each, in float32 and with bfloat16 products. The peer is a PyTorch twin that writes
-with Hugging Face's `generate`. The peak of memory is what the compiler plans in
-float32: the most that one of our two programs (rollout with log-probabilities, steps)
-holds, its arguments included.
+with Hugging Face's `generate`, in both too. The peak of memory is what the compiler
+plans in float32: the most that one of our two programs (rollout with log-probabilities,
+steps) holds, its arguments included.
 """
 
 from collections.abc import Callable
@@ -43,9 +43,10 @@ def cases(peers: bool) -> list[Case]:
     if torch:
         groups = np.asarray(prompts().tokens)[:: GROUPS.group]
         asked = np.repeat(groups, GROUPS.group, axis=0)
-        turns = torch.iteration(asked, torch.Shape(), THREADS)
-        for each, turn in zip(contenders, turns, strict=True):
-            each["torch_hugging_face"] = quiet(turn)
+        for name, rounded in (("", False), ("_bf16", True)):
+            turns = torch.iteration(asked, torch.Shape(), THREADS, rounded)
+            for each, turn in zip(contenders, turns, strict=True):
+                each[f"torch_hugging_face{name}"] = quiet(turn)
     tokens = ROWS * (PROMPT + NEW)
     whole, update = contenders
     return [

@@ -10,7 +10,7 @@ Sources: 3Blue1Brown, "Attention in transformers, step-by-step"; Vaswani et al.,
 Henry et al., arXiv 2010.04245.
 """
 
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import jax
 import jax.numpy as jnp
@@ -43,18 +43,18 @@ class Sight(NamedTuple):
     Attributes:
       rotation: by which the queries and keys of the new tokens turn.
       segments: the document a token belongs to; it sees no other.
-      filled: the places of a cache that hold a token; the new tokens see these and
-        those among themselves that are not later.
-      place: where the one new token of each row is kept, and filled; None keeps none.
-      answers: how many follow the S places of a question in each row, all of one
-        length; they see the question and themselves, not each other. 0: none do.
+      filled: the places of a cache, or of a question, that hold a token.
+      place: of a cache, where the one new token of each row is kept, and filled.
+      answers: places in their documents of the tokens of M answers, which follow the S
+        places of a question in each row, one after the other. They see the question and
+        themselves, not each other. None: a row is one text.
     """
 
     rotation: Rotation | None = None
     segments: Int[Array, "B T"] | None = None
     filled: Bool[Array, "C S"] | None = None
     place: Int[Array, ""] | None = None
-    answers: int = 0
+    answers: Int[Array, "C M T"] | None = None
 
 
 class Attention(nn.Module):
@@ -87,7 +87,7 @@ class Attention(nn.Module):
           x: the new tokens, normalized.
           sight: what they may see.
           key: for dropout; None switches it off.
-          cached: of tokens that came before, (C, G, S, K); B / C rows share each.
+          cached: of tokens that came before, (B, G, S, K), with room for the new one.
           source: vectors to attend to instead of x: cross-attention, without mask.
         """
         config, (batch, tokens) = self.config, x.shape[:2]
@@ -105,12 +105,14 @@ class Attention(nn.Module):
         if source is None:
             query, asked = rotate(query, sight.rotation), rotate(asked, sight.rotation)
         new = KeysValues(asked, value)
-        if sight.answers:
+        if sight.answers is not None:
             mixed = self._mix_answers(query, new, sight)
-        elif cached is None or sight.filled is None:
+        elif cached is None or sight.filled is None or sight.place is None:
             mixed = self._mix(query, asked, value, sight, key, source is None)
         else:
-            mixed, new = self._recall(query, new, cached, sight.filled, sight.place)
+            # Kept before it is read, so that the cache need not be copied.
+            new = _kept(cached, new, sight.place)
+            mixed = self._recall(query, new, sight.filled)
         written = self._dense("value_up", config.embedding)(
             mixed.reshape(batch, tokens, -1)
         )
@@ -126,38 +128,31 @@ class Attention(nn.Module):
         return Dense(features, axes, config.biases, std, dtype, name=name)
 
     def _recall(
-        self, query: Array, new: KeysValues, cached: KeysValues, filled: Array,
-        place: Array | None,
-    ) -> tuple[Array, KeysValues]:  # fmt: skip
-        """What new tokens take from those before them and from each other."""
-        softcap = self.config.attention_softcap
+        self, query: Array, kept: KeysValues, filled: Array,
+        new: KeysValues | None = None,
+    ) -> Array:  # fmt: skip
+        """What tokens take from those kept and, where these are given, each other."""
         # A CPU would round all that is kept for each token: float32 is quicker there.
         dtype = activation_dtype(dtype_of(self.execution))
-        if place is None:
-            seen, among_new = cached, KeysValues(*(a.astype(dtype) for a in new))
-        else:  # kept before it is read, so that the cache need not be copied
-            seen = new = _kept(cached, new, place)
-            among_new = None
-        query, *earlier = (a.astype(dtype) for a in (query, *seen))
-        mixed = attention_kernels.attend_cached(
-            query, KeysValues(*earlier), filled, among_new, softcap
+        query, kept, new = jax.tree.map(lambda a: a.astype(dtype), (query, kept, new))
+        return attention_kernels.attend_cached(
+            query, kept, filled, new, self.config.attention_softcap
         )
-        return mixed, new
 
     def _mix_answers(self, query: Array, new: KeysValues, sight: Sight) -> Array:
         """What questions take from themselves, and answers from both."""
-        assert sight.filled is not None
-        batch, places = sight.filled.shape
+        filled, answers = cast(Array, sight.filled), cast(Array, sight.answers)
+        (batch, places), (_, each, length) = filled.shape, answers.shape
 
         def parts(a: Array) -> tuple[Array, Array]:
-            rows = (batch * sight.answers, -1, *a.shape[2:])
-            return a[:, :places], a[:, places:].reshape(rows)
+            behind = a[:, places:].reshape(batch * each, length, *a.shape[2:])
+            return a[:, :places], behind
 
         queries, *both = (parts(a) for a in (query, *new))
-        questions, answers = (KeysValues(*pair) for pair in zip(*both, strict=True))
+        questions, new = (KeysValues(*pair) for pair in zip(*both, strict=True))
         first = self._mix(queries[0], *questions, Sight(), None, True)
         kept = KeysValues(*(a.swapaxes(1, 2) for a in questions))
-        second, _ = self._recall(queries[1], answers, kept, sight.filled, None)
+        second = self._recall(queries[1], kept, filled, new)
         second = second.reshape(batch, -1, *second.shape[2:])
         return jnp.concatenate([first, second], axis=1)
 

@@ -171,7 +171,7 @@ class Transformer(nn.Module):
         sight = Sight(
             self._rotation(tokens, positions),
             filled=asked < lengths[:, None],
-            answers=rows // count,
+            answers=after.reshape(count, rows // count, length),
         )
         x, _ = self._through(tokens, positions, sight, None)
         return x[:, :places], x[:, places:].reshape(rows, length, -1)

@@ -127,7 +127,7 @@ def rollout(
 
 
 def iteration(
-    prompts: np.ndarray, shape: Shape, threads: int
+    prompts: np.ndarray, shape: Shape, threads: int, rounded: bool = False
 ) -> tuple[Callable[[], float], Callable[[], float]]:
     """A whole iteration, and its steps alone; both return the last loss.
 
@@ -135,6 +135,7 @@ def iteration(
       prompts: (B, P) tokens, groups of equal ones in a row.
       shape: of model and work.
       threads: what torch may use.
+      rounded: whether products are bfloat16's, as `torch.autocast` chooses them.
     """
     model, reference = make_model(shape), make_model(shape)
     asked = torch.from_numpy(prompts.astype(np.int64))
@@ -154,5 +155,13 @@ def iteration(
         torch.set_num_threads(threads)
         return rolled_out(model, reference, asked, shape)
 
+    def whole() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            return learned(made())
+
+    def steps() -> float:
+        with torch.autocast("cpu", torch.bfloat16, enabled=rounded):
+            return learned(kept)
+
     kept = made()
-    return lambda: learned(made()), lambda: learned(kept)
+    return whole, steps

@@ -7,7 +7,9 @@ share what is kept of them.
 Source: 3Blue1Brown, "Attention in transformers, step-by-step".
 """
 
+import functools
 import math
+from typing import Any
 
 import jax
 import jax.numpy as jnp
@@ -33,31 +35,82 @@ def attend(
         among those kept.
       softcap: c > 0 squashes the scores to (-c, c) before the mask; 0 does not.
     """
-    (caches, groups, places, width), tokens = kept[0].shape, query.shape[1]
+    (caches, groups, _, width), tokens = kept[0].shape, query.shape[1]
     asked = query.reshape(caches, -1, tokens, groups, query.shape[2] // groups, width)
+    rows = (caches, -1, tokens, groups, width)
+    own = None if new is None else (new[0].reshape(rows), new[1].reshape(rows))
+    mixed: Array = _attend(asked, (kept[0], kept[1]), own, filled, softcap)
+    return mixed.reshape(query.shape).astype(query.dtype)
+
+
+@functools.partial(jax.custom_vjp, nondiff_argnums=(4,))
+def _attend(
+    asked: Float[Array, "C M T G R K"],
+    kept: tuple[Float[Array, "C G S K"], Float[Array, "C G S K"]],
+    new: tuple[Float[Array, "C M T G K"], Float[Array, "C M T G K"]] | None,
+    filled: Bool[Array, "C S"],
+    softcap: float,
+) -> Float[Array, "C M T G R K"]:
+    """`attend`, by the M rows that share a cache and the R queries that share keys."""
+    return _forward(asked, kept, new, filled, softcap)[0]
+
+
+def _forward(
+    asked: Array, kept: Any, new: Any, filled: Array, softcap: float
+) -> tuple[Array, tuple]:
+    """The result, and what its gradient needs."""
+    tokens, places = asked.shape[2], filled.shape[1]
     scores = _product("CMTGRK,CGSK->CMGRTS", asked, kept[0])
-    seen = jnp.broadcast_to(filled[:, None], (caches, tokens, places))
-    own_keys, own_values = (
-        (None, None)
-        if new is None
-        else (a.reshape(caches, -1, tokens, groups, width) for a in new)
-    )
-    if own_keys is not None:
-        own = _product("CMTGRK,CMUGK->CMGRTU", asked, own_keys)
+    seen = jnp.broadcast_to(filled[:, None], (len(filled), tokens, places))
+    if new is not None:
+        own = _product("CMTGRK,CMUGK->CMGRTU", asked, new[0])
         scores = jnp.concatenate([scores, own], -1)
         among_new = jnp.tril(jnp.ones((tokens, tokens), bool))[None]
-        among_new = jnp.broadcast_to(among_new, (caches, tokens, tokens))
+        among_new = jnp.broadcast_to(among_new, (len(filled), tokens, tokens))
         seen = jnp.concatenate([seen, among_new], -1)
-    scores = scores / math.sqrt(width)
+    scores, slope = scores / math.sqrt(asked.shape[-1]), None
     if softcap:
-        scores = softcap * jnp.tanh(scores / softcap)
+        squashed = jnp.tanh(scores / softcap)
+        scores, slope = softcap * squashed, 1 - squashed**2
     seen = jnp.broadcast_to(seen[:, None, None, None], scores.shape)
     pattern = jax.nn.softmax(jnp.where(seen, scores, -jnp.inf))
     mixed = _product("CMGRTS,CGSK->CMTGRK", pattern[..., :places], kept[1])
-    if own_values is not None:
-        added = _product("CMGRTU,CMUGK->CMTGRK", pattern[..., places:], own_values)
-        mixed = mixed + added
-    return mixed.reshape(query.shape).astype(query.dtype)
+    if new is not None:
+        own = _product("CMGRTU,CMUGK->CMTGRK", pattern[..., places:], new[1])
+        mixed = mixed + own
+    return mixed, (asked, kept, new, pattern, slope, mixed)
+
+
+def _backward(softcap: float, saved: tuple, d_mixed: Array) -> tuple:
+    """As in `block`: a query's sum of p dp over its keys is that of o do."""
+    asked, kept, new, pattern, slope, mixed = saved
+    places, dtype = kept[0].shape[2], asked.dtype
+    d_pattern = _product("CMTGRK,CGSK->CMGRTS", d_mixed, kept[1])
+    if new is not None:
+        own = _product("CMTGRK,CMUGK->CMGRTU", d_mixed, new[1])
+        d_pattern = jnp.concatenate([d_pattern, own], -1)
+    sum_of_p_dp = (mixed * d_mixed).sum(-1).transpose(0, 1, 3, 4, 2)[..., None]
+    d_scores = pattern * (d_pattern - sum_of_p_dp) / math.sqrt(asked.shape[-1])
+    if slope is not None:
+        d_scores = d_scores * slope
+    before, after = d_scores[..., :places], d_scores[..., places:]
+    d_asked = _product("CMGRTS,CGSK->CMTGRK", before, kept[0])
+    d_kept = (
+        _product("CMGRTS,CMTGRK->CGSK", before, asked),
+        _product("CMGRTS,CMTGRK->CGSK", pattern[..., :places], d_mixed),
+    )
+    d_new = None
+    if new is not None:
+        d_asked = d_asked + _product("CMGRTU,CMUGK->CMTGRK", after, new[0])
+        d_new = (
+            _product("CMGRTU,CMTGRK->CMUGK", after, asked),
+            _product("CMGRTU,CMTGRK->CMUGK", pattern[..., places:], d_mixed),
+        )
+    gradients = (d_asked, d_kept, d_new)
+    return (*jax.tree.map(lambda d: d.astype(dtype), gradients), None)
+
+
+_attend.defvjp(_forward, _backward)
 
 
 def _product(summed: str, one: Array, other: Array) -> Array:

@@ -24,7 +24,6 @@ def test_new_tokens_take_what_the_reference_takes(
     kept = [jax.random.normal(k, (CACHES, groups, PLACES, WIDTH)) for k in keys[3:]]
     filled = jnp.asarray(np.random.default_rng(0).random((CACHES, PLACES)) < 0.6)
     filled = filled.at[0].set(False)  # these rows have nothing before them
-    before = [jnp.repeat(a.swapaxes(1, 2), copies, axis=0) for a in kept]
     earlier = jnp.repeat(filled, copies, axis=0)[:, None]
     among_new = jnp.tril(jnp.ones((tokens, tokens), bool))[None]
     valid = jnp.concatenate(
@@ -34,12 +33,29 @@ def test_new_tokens_take_what_the_reference_takes(
         ],
         axis=-1,
     )
-    joined = [jnp.concatenate(pair, 1) for pair in zip(before, new, strict=True)]
-    wanted = written_out.attend(
-        query, *joined, causal=False, valid=valid, softcap=softcap
+
+    def reference(query, kept, new):
+        before = [jnp.repeat(a.swapaxes(1, 2), copies, axis=0) for a in kept]
+        joined = [jnp.concatenate(pair, 1) for pair in zip(before, new, strict=True)]
+        return written_out.attend(
+            query, *joined, causal=False, valid=valid, softcap=softcap
+        )
+
+    def ours(query, kept, new):
+        return cached.attend(query, tuple(kept), filled, tuple(new), softcap)
+
+    (found, slopes), (wanted, wanted_slopes) = (
+        (mixed, gradients(jnp.cos(mixed)))
+        for mixed, gradients in (
+            jax.vjp(each, query, kept, new) for each in (ours, reference)
+        )
     )
-    found = cached.attend(query, (kept[0], kept[1]), filled, (new[0], new[1]), softcap)
-    np.testing.assert_allclose(found, wanted, atol=1e-6)
+    for one, other in zip(
+        jax.tree.leaves((found, slopes)),
+        jax.tree.leaves((wanted, wanted_slopes)),
+        strict=True,
+    ):
+        np.testing.assert_allclose(one, other, atol=3e-6)
     alone = jnp.repeat(new[1][0, 0], heads // groups, axis=0)
     np.testing.assert_allclose(found[0, 0], alone, atol=1e-6)
 
