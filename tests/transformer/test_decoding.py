@@ -67,6 +67,7 @@ def written(config: TransformerConfig, execution: Execution, copies: int = 3) ->
     return generate(jax.tree.unflatten(tree, grown), tokens, lengths, jax.random.key(2))
 
 
+@pytest.mark.smoke
 @needs_compiler
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_kernel_writes_what_xla_writes(name):

@@ -6,20 +6,15 @@
 // it computes with stays in its core's cache.
 //
 // Keys are kept place by place for each component, so that the scores of neighbouring
-// places are one vector. What rows share of their beginnings is kept once. Rounded to
-// bfloat16, two numbers of a product lie in the place of a float: processors that have
-// an instruction for it multiply both at once.
+// places are one vector. What rows share of their beginnings is kept once.
 //
 // Source: 3Blue1Brown, "Attention in transformers, step-by-step".
-
-#if defined(__AVX512BF16__)
-#include <immintrin.h>
-#endif
 
 #include <cmath>
 #include <cstring>
 #include <limits>
 
+#include "products.h"
 #include "threads.h"
 #include "vectors.h"
 
@@ -28,9 +23,6 @@ namespace ffi = xla::ffi;
 namespace nnguide {
 namespace {
 
-constexpr int64_t kBlock = 32;  // columns in a core's registers
-constexpr int64_t kVectors = kBlock / kLanes;
-constexpr int64_t kTogether = kLanes == 16 ? 8 : 3;  // rows in a core's registers
 constexpr int64_t kMostRows = 64;  // whose numbers stay in a core's cache
 constexpr float kEpsilon = 1e-5f;  // GPT-2's
 
@@ -50,88 +42,10 @@ struct Kept {
   int64_t beginnings, places, rows, own_places, step;
 };
 
-// Reads a layer's numbers in the order in which fused.py lays them out.
-class Weights {
- public:
-  explicit Weights(const float* at) : at_(at) {}
-  const float* Next(int64_t size) {
-    const float* here = at_;
-    at_ += size;
-    return here;
-  }
-
- private:
-  const float* at_;
-};
-
-// Numbers in place become bfloat16s, the nearest ones, halves to even: two in the place
-// of a float.
-void Halve(float* numbers, int64_t count) {
-  typedef int16_t Halves __attribute__((vector_size(kLanes * 2), aligned(2), may_alias));
-  char* to = reinterpret_cast<char*>(numbers);
-  for (int64_t n = 0; n < count; n += kLanes, to += sizeof(Halves)) {
-    const Integers bits = (Integers)At(numbers + n);
-    const Integers rounded = bits + 0x7fff + ((bits >> 16) & 1);
-    *reinterpret_cast<Halves*>(to) = __builtin_convertvector(rounded >> 16, Halves);
-  }
-}
-
 inline float SumOf(Vector x) {
   float sum = 0;
   for (int64_t lane = 0; lane < kLanes; ++lane) sum += x[lane];
   return sum;
-}
-
-// sum + left right, where each number may be two bfloat16s, whose products are added.
-template <bool halves>
-inline Vector Plus(Vector sum, float left, Vector right) {
-  if constexpr (!halves) return sum + left * right;
-#if defined(__AVX512BF16__)
-  return (Vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_ps(left),
-                                  (__m512bh)right);
-#else
-  const Integers pair = (Integers)(Vector{} + left), pairs = (Integers)right;
-  return sum + (Vector)(pair << 16) * (Vector)(pairs << 16) +
-         (Vector)(pair & ~0xffff) * (Vector)(pairs & ~0xffff);
-#endif
-}
-
-// y += a b for kTogether rows of a, whose length is `depth`, and kBlock columns of b.
-template <bool halves>
-inline void Multiply(const float* a, int64_t depth, const float* b, int64_t columns,
-                     float* y) {
-  Vector sums[kTogether][kVectors];
-  for (int r = 0; r < kTogether; ++r)
-    for (int v = 0; v < kVectors; ++v) sums[r][v] = At(y + r * columns + v * kLanes);
-  for (int64_t d = 0; d < depth; ++d, b += columns)
-    for (int r = 0; r < kTogether; ++r)
-      for (int v = 0; v < kVectors; ++v)
-        sums[r][v] = Plus<halves>(sums[r][v], a[r * depth + d], At(b + v * kLanes));
-  for (int r = 0; r < kTogether; ++r)
-    for (int v = 0; v < kVectors; ++v) At(y + r * columns + v * kLanes) = sums[r][v];
-}
-
-// y += a b + bias; a is (rows, depth), y (rows, columns). If the model is rounded, so
-// is a, in place.
-void Product(const Model& model, float* a, int64_t rows, int64_t depth,
-             int64_t columns, Weights& weights, float* y) {
-  const float* bias = weights.Next(columns);
-  if (model.rounded) {
-    Halve(a, rows * depth);
-    depth /= 2;
-  }
-  const float* b = weights.Next(depth * columns);
-  for (int64_t c = 0; c < columns; c += kBlock)
-    for (int64_t r = 0; r < rows; r += kTogether) {
-      float* here = y + r * columns + c;
-      for (int64_t v = 0; v < kBlock; v += kLanes)
-        for (int64_t n = 0; n < kTogether; ++n)
-          At(here + n * columns + v) += At(bias + c + v);
-      if (model.rounded)
-        Multiply<true>(a + r * depth, depth, b + c, columns, here);
-      else
-        Multiply<false>(a + r * depth, depth, b + c, columns, here);
-    }
 }
 
 // Each row less its mean (if centred), divided by its deviation, scaled and shifted.
@@ -262,17 +176,17 @@ void ThroughBlocks(const Model& model, const float* weights, int64_t size,
     Weights next(weights + layer * size);
     Normalize(model, x, rows, next, narrow);
     std::fill(broad, broad + rows * asked, 0.0f);
-    Product(model, narrow, rows, embedding, asked, next, broad);
+    Product(model.rounded, narrow, rows, embedding, asked, next, broad);
     for (int64_t r = 0; r < count; ++r)
       Attend(model, kept, layer, first + r, broad + r * asked, pattern,
              narrow + r * mixed);
-    Product(model, narrow, rows, mixed, embedding, next, x);
+    Product(model.rounded, narrow, rows, mixed, embedding, next, x);
     Normalize(model, x, rows, next, narrow);
     std::fill(broad, broad + rows * neurons, 0.0f);
-    Product(model, narrow, rows, embedding, neurons, next, broad);
+    Product(model.rounded, narrow, rows, embedding, neurons, next, broad);
     for (int64_t n = 0; n < rows * neurons; n += kLanes)
       At(broad + n) = Activated(model.activation, At(broad + n));
-    Product(model, broad, rows, neurons, embedding, next, x);
+    Product(model.rounded, broad, rows, neurons, embedding, next, x);
   }
 }
 
@@ -282,19 +196,17 @@ using Lengths = ffi::Buffer<ffi::S32, 1>;
 using Number = ffi::Buffer<ffi::S32, 0>;
 
 ffi::Error Run(ffi::ThreadPool pool, Vectors weights, Vectors x, Cache keys,
-               Cache values, Lengths lengths, Cache, Cache,
-               Number step, ffi::Result<Vectors> y,
-               ffi::Result<Cache> own_keys, ffi::Result<Cache> own_values,
-               int64_t heads, int64_t neurons, int64_t activation, bool centred,
-               bool rounded) {
+               Cache values, Lengths lengths, Cache, Cache, Number step,
+               ffi::Result<Vectors> y, ffi::Result<Cache> own_keys,
+               ffi::Result<Cache> own_values, int64_t heads, int64_t neurons,
+               int64_t activation, bool centred, bool rounded) {
   const auto sizes = keys.dimensions();
-  const Model model{sizes[0], x.dimensions()[1], heads,   sizes[2], sizes[3],
-                    neurons,  activation,        centred, rounded};
+  const Model model{sizes[0], x.dimensions()[1], heads, sizes[2], sizes[3], neurons,
+                    activation, centred, rounded};
   const int64_t rows = x.dimensions()[0], embedding = model.embedding;
-  const Kept kept{keys.typed_data(), values.typed_data(),
-                  lengths.typed_data(), own_keys->typed_data(),
-                  own_values->typed_data(), sizes[1], sizes[4], rows,
-                  own_keys->dimensions()[4], *step.typed_data()};
+  const Kept kept{keys.typed_data(), values.typed_data(), lengths.typed_data(),
+                  own_keys->typed_data(), own_values->typed_data(), sizes[1], sizes[4],
+                  rows, own_keys->dimensions()[4], *step.typed_data()};
   const int64_t threads = std::max<int64_t>(1, pool.num_threads());
   const int64_t share = (rows + threads - 1) / threads;
   const int64_t together = std::min(kMostRows, share);
