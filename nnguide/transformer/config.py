@@ -132,16 +132,16 @@ class Execution:
       layers: scan compiles one block and repeats it, unroll compiles each block, loop
         runs block after block where each can be watched; all from the same stacked
         parameters. auto unrolls on CPU and scans elsewhere.
-      decoding: who takes new tokens through the blocks where earlier ones are cached:
-        XLA, or on CPUs a kernel of ours that takes a row through all of them at once.
       remat: what the backward pass computes anew instead of keeping: nothing,
         everything but the products, or everything inside a block.
       compute_dtype: of the inputs of matrix products; auto is float32 on CPU and
         bfloat16 elsewhere. Parameters, softmax, norms and loss stay float32.
+      decoding: who takes new tokens through the blocks where earlier ones are cached:
+        XLA, or on CPUs a kernel of ours that takes a row through all of them at once.
     """
 
     attention: AttentionName = run_only("auto")
     layers: Layers = run_only("auto")
-    decoding: Decoding = run_only("auto")
     remat: Remat = run_only("none")
     compute_dtype: Dtype = "auto"
+    decoding: Decoding = run_only("auto")
