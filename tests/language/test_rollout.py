@@ -93,7 +93,7 @@ def start_of(algorithm, params):
     return params if algorithm == "grpo" else with_head(params, 16)
 
 
-def fit(algorithm, params, workdir=None, rounds=4, rate=3e-3, cached=True):
+def fit(algorithm, params, workdir=None, rounds=4, rate=3e-3):
     config = training.Config(
         steps=rounds * 4,
         log_every=4,
@@ -105,7 +105,7 @@ def fit(algorithm, params, workdir=None, rounds=4, rate=3e-3, cached=True):
     return training.fit_alternating(
         Task(*functions(algorithm)),
         training.make_optimizer(OptimizerConfig("adamw", rate), 16),
-        rollout(algorithm, cached),
+        rollout(algorithm),
         Rounds(2, 1, epochs=2) if algorithm == "grpo" else Rounds(8, 4, epochs=2),
         config,
         start=start_of(algorithm, params),
@@ -252,10 +252,23 @@ def test_a_stopped_and_resumed_run_ends_bit_equal(params, tmp_path, algorithm):
 
 
 @pytest.mark.slow
-def test_updates_from_rollouts_without_a_cache_are_the_same(params):
-    one, other = (fit("grpo", params, rounds=1, cached=c) for c in (True, False))
-    assert one.history == other.history
-    jax.tree.map(np.testing.assert_array_equal, one.state.params, other.state.params)
+def test_updates_from_rollouts_without_a_cache_are_the_same(params, key):
+    """To rounding, of which Adam makes steps where a gradient is 0 by symmetry."""
+    loss = grpo.functions(CONFIG, GROUPS).loss
+
+    @jax.jit
+    def slopes(params, rows):
+        batch = {**rows, "weight": jnp.ones(2), "example": jnp.arange(2)}
+        batch["advantage"] = jnp.arange(8.0).reshape(2, 4) - 3.5  # all count
+        return jax.grad(lambda p: loss(p, batch, key)[0][0])(params)
+
+    one, other = (
+        slopes(params, rollout("grpo", cached)(params, 0, key))
+        for cached in (True, False)
+    )
+    for each, without in zip(jax.tree.leaves(one), jax.tree.leaves(other), strict=True):
+        np.testing.assert_allclose(each, without, rtol=0, atol=2e-6)
+    assert max(float(jnp.abs(leaf).max()) for leaf in jax.tree.leaves(one)) > 0.1
 
 
 @pytest.mark.slow
