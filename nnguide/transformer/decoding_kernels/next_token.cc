@@ -166,12 +166,11 @@ void ThroughBlocks(const Model& model, const float* weights, int64_t size,
   static thread_local Memory memory;
   const int64_t rows = (count + kTogether - 1) / kTogether * kTogether;
   const int64_t embedding = model.embedding, asked = model.asked();
-  const int64_t mixed = model.heads * model.width, neurons = model.neurons;
-  const int64_t most = std::max({embedding, mixed}), wide = std::max(asked, neurons);
+  const int64_t neurons = model.neurons, wide = std::max(asked, neurons);
   const int64_t seen = kept.places + kept.own_places + 2 * kLanes;
-  float* narrow = memory.Of(rows * (most + wide) + seen);
-  float *broad = narrow + rows * most, *pattern = broad + rows * wide;
-  std::fill(narrow, narrow + rows * (most + wide), 0.0f);
+  float* narrow = memory.Of(rows * (embedding + wide) + seen);
+  float *broad = narrow + rows * embedding, *pattern = broad + rows * wide;
+  std::fill(narrow, narrow + rows * (embedding + wide), 0.0f);
   for (int64_t layer = 0; layer < model.layers; ++layer) {
     Weights next(weights + layer * size);
     Normalize(model, x, rows, next, narrow);
@@ -179,8 +178,8 @@ void ThroughBlocks(const Model& model, const float* weights, int64_t size,
     Product(model.rounded, narrow, rows, embedding, asked, next, broad);
     for (int64_t r = 0; r < count; ++r)
       Attend(model, kept, layer, first + r, broad + r * asked, pattern,
-             narrow + r * mixed);
-    Product(model.rounded, narrow, rows, mixed, embedding, next, x);
+             narrow + r * embedding);
+    Product(model.rounded, narrow, rows, embedding, embedding, next, x);
     Normalize(model, x, rows, next, narrow);
     std::fill(broad, broad + rows * neurons, 0.0f);
     Product(model.rounded, narrow, rows, embedding, neurons, next, broad);
