@@ -27,8 +27,10 @@ class Model(NamedTuple):
     known_tokens: int = 0
 
     def countable(self) -> "Model":
-        """The same with attention written out, whose FLOPs can be counted anywhere."""
-        execution = dataclasses.replace(self.execution, attention="written_out")
+        """The same written out in XLA, whose FLOPs can be counted anywhere."""
+        execution = dataclasses.replace(
+            self.execution, attention="written_out", blocks="xla"
+        )
         return self._replace(execution=execution)
 
 

@@ -4,6 +4,9 @@
 #define NNGUIDE_VECTORS_H_
 
 #include <cstdint>
+#if defined(__AVX512F__)
+#include <immintrin.h>
+#endif
 
 namespace nnguide {
 
@@ -44,7 +47,37 @@ inline Vector Exponential(Vector x) {
   return (Vector)((Integers)p + whole);
 }
 
-inline Vector Sigmoid(Vector z) { return 1.0f / (1.0f + Exponential(-z)); }
+// 1 / x to 2e-7 of itself; a division takes as long as ten products.
+inline Vector Inverse(Vector x) {
+#if defined(__AVX512F__)
+  const Vector near = (Vector)_mm512_rcp14_ps((__m512)x);
+  return near * (2.0f - x * near);
+#else
+  return 1.0f / x;
+#endif
+}
+
+inline Vector Sigmoid(Vector z) { return Inverse(1.0f + Exponential(-z)); }
+
+inline float SumOf(Vector x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_add_ps((__m512)x);
+#else
+  float sum = 0;
+  for (int64_t lane = 0; lane < kLanes; ++lane) sum += x[lane];
+  return sum;
+#endif
+}
+
+inline float LargestOf(Vector x) {
+#if defined(__AVX512F__)
+  return _mm512_reduce_max_ps((__m512)x);
+#else
+  float most = x[0];
+  for (int64_t lane = 1; lane < kLanes; ++lane) most = x[lane] > most ? x[lane] : most;
+  return most;
+#endif
+}
 
 }  // namespace nnguide
 

@@ -15,7 +15,10 @@ from jaxtyping import Float
 
 from nnguide import target
 from nnguide.array_types import Array, Key
+from nnguide.cpp import choice
 from nnguide.transformer.attention import Attention, KeysValues, Sight, dtype_of
+from nnguide.transformer.block_kernels import whole_block
+from nnguide.transformer.block_kernels.whole_block import Rows
 from nnguide.transformer.config import Execution, Remat, TransformerConfig
 from nnguide.transformer.dropout import dropout
 from nnguide.transformer.mlp_block import MlpBlock
@@ -60,6 +63,8 @@ class Block(nn.Module):
           sight: what tokens may see.
           key: for dropout; None switches it off.
         """
+        if self._is_fused(x, layer, sight, key):
+            return self._fused(x, sight)
         config, new = self.config, None
         keys = (None, None, None)
         if key is not None:
@@ -77,6 +82,51 @@ class Block(nn.Module):
             self.sow("intermediates", "after_mlp", x)
         # On a mesh the stream is split by rows alone, whatever splits the parameters.
         return with_logical_constraint(x, STREAM), new
+
+    def _is_fused(self, x: Array, layer: Layer, sight: Sight, key: Key | None) -> bool:
+        """Whether our kernel does all of it; the log says why or why not."""
+        config, execution = self.config, self.execution
+        if self.is_initializing() or layer.cached is not None:
+            return False
+        hindrances = {
+            "there are no tokens": x.size == 0,
+            f"attention={execution.attention} is asked for": (
+                execution.attention != "auto"
+            ),
+            f"remat={execution.remat} is asked for": execution.remat != "none",
+            "layers=loop is asked for": execution.layers == "loop",
+            "its products are in float32": dtype_of(execution) != jnp.float32,
+            "it drops nothing out": key is not None and config.dropout > 0,
+            "rows hold several documents": sight.segments is not None,
+            "what happens inside is watched": self.is_mutable_collection(
+                "intermediates"
+            ),
+        }
+        unsuited = whole_block.unsuited(config) or next(
+            (reason for reason, holds in hindrances.items() if holds), ""
+        )
+        if execution.blocks == "auto" and not unsuited:
+            unsuited = whole_block.too_little(config, x.shape[0] * x.shape[1])
+        name = choice.chosen(whole_block.KERNEL, execution.blocks, unsuited)
+        return name == whole_block.KERNEL.name
+
+    def _fused(self, x: Array, sight: Sight) -> tuple[Array, KeysValues]:
+        """The whole block by our kernel."""
+        config, (batch, tokens, width) = self.config, x.shape
+        rows, lengths = Rows(tokens), jnp.full(batch, tokens)
+        if sight.filled is not None and sight.answers is not None:
+            rows = Rows(sight.filled.shape[1], sight.answers.shape[1])
+            lengths = sight.filled.sum(-1)
+        parts = whole_block.parts_of(config, nn.unbox(self.variables["params"]))
+        found: Any = whole_block.block(
+            config, rows, x.reshape(-1, width), lengths.astype(jnp.int32), parts
+        )
+        y, asked = found
+        heads = asked.reshape(batch, tokens, -1, config.head_width)[
+            :, :, config.heads :
+        ]
+        keys, values = jnp.split(heads, 2, axis=2)
+        return y.reshape(x.shape), KeysValues(keys, values)
 
     def _normalize(self, name: str, x: Array) -> Array:
         return Normalize(self.config.norm, self.config.biases, name=name)(x)

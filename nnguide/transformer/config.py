@@ -10,7 +10,7 @@ from typing import Literal
 from nnguide.config import InputError, run_only
 from nnguide.transformer.attention_kernels.table import AttentionName
 
-Decoding = Literal["auto", "fused", "xla"]
+KernelName = Literal["auto", "fused", "xla"]
 Activation = Literal["gelu_tanh", "gelu_exact", "relu", "relu_squared", "swiglu"]
 Blocks = Literal["attention_and_mlp", "attention", "mlp"]
 Layers = Literal["auto", "scan", "unroll", "loop"]
@@ -138,10 +138,13 @@ class Execution:
         bfloat16 elsewhere. Parameters, softmax, norms and loss stay float32.
       decoding: who takes new tokens through the blocks where earlier ones are cached:
         XLA, or on CPUs a kernel of ours that takes a row through all of them at once.
+      blocks: who takes whole texts through a block: XLA, step by step, or on CPUs a
+        kernel of ours that does all of it at once, in float32.
     """
 
     attention: AttentionName = run_only("auto")
     layers: Layers = run_only("auto")
     remat: Remat = run_only("none")
     compute_dtype: Dtype = "auto"
-    decoding: Decoding = run_only("auto")
+    decoding: KernelName = run_only("auto")
+    blocks: KernelName = run_only("auto")

@@ -14,6 +14,8 @@
 #include <cstring>
 #include <limits>
 
+#include "activations.h"
+#include "norm.h"
 #include "products.h"
 #include "threads.h"
 #include "vectors.h"
@@ -24,7 +26,6 @@ namespace nnguide {
 namespace {
 
 constexpr int64_t kMostRows = 64;  // whose numbers stay in a core's cache
-constexpr float kEpsilon = 1e-5f;  // GPT-2's
 
 // What the model is; fused.py says which numbers stand for what.
 struct Model {
@@ -42,58 +43,9 @@ struct Kept {
   int64_t beginnings, places, rows, own_places, step;
 };
 
-inline float SumOf(Vector x) {
-  float sum = 0;
-  for (int64_t lane = 0; lane < kLanes; ++lane) sum += x[lane];
-  return sum;
-}
-
-// Each row less its mean (if centred), divided by its deviation, scaled and shifted.
-void Normalize(const Model& model, const float* x, int64_t rows, Weights& weights,
-               float* y) {
-  const int64_t size = model.embedding;
-  const float *scale = weights.Next(size), *bias = weights.Next(size);
-  for (int64_t r = 0; r < rows; ++r, x += size, y += size) {
-    Vector sum{}, square{};
-    if (model.centred)
-      for (int64_t d = 0; d < size; d += kLanes) sum += At(x + d);
-    const float mean = SumOf(sum) / size;
-    for (int64_t d = 0; d < size; d += kLanes) {
-      const Vector centred = At(x + d) - mean;
-      square += centred * centred;
-    }
-    const float inverse = 1 / std::sqrt(SumOf(square) / size + kEpsilon);
-    for (int64_t d = 0; d < size; d += kLanes) {
-      const Vector centred = At(x + d) - mean;
-      At(y + d) = centred * inverse * At(scale + d) + At(bias + d);
-    }
-  }
-}
-
-// erf to 2e-7: Abramowitz and Stegun, "Handbook of Mathematical Functions", 7.1.26.
-inline Vector Erf(Vector x) {
-  const Vector size = x < 0 ? -x : x;
-  const Vector t = 1.0f / (1.0f + 0.3275911f * size);
-  Vector p = t * 1.061405429f - 1.453152027f;
-  p = p * t + 1.421413741f;
-  p = p * t - 0.284496736f;
-  p = p * t + 0.254829592f;
-  const Vector y = 1.0f - p * t * Exponential(-size * size);
-  return x < 0 ? -y : y;
-}
-
-inline Vector Activated(int64_t activation, Vector z) {
-  const Vector above = z > 0 ? z : Vector{};
-  switch (activation) {
-    case 0:
-      return z * (0.5f + 0.5f * Erf(z * 0.70710678f));
-    case 1:
-      return z * Sigmoid(1.59576912f * (z + 0.044715f * z * z * z));
-    case 2:
-      return above;
-    default:
-      return above * above;
-  }
+Norm NormOf(const Model& model, Weights& weights) {
+  const float* scale = weights.Next(model.embedding);
+  return {scale, weights.Next(model.embedding), model.embedding, model.centred};
 }
 
 // The scores of `count` places of a head, and what follows the last is never seen.
@@ -173,18 +125,18 @@ void ThroughBlocks(const Model& model, const float* weights, int64_t size,
   std::fill(narrow, narrow + rows * (embedding + wide), 0.0f);
   for (int64_t layer = 0; layer < model.layers; ++layer) {
     Weights next(weights + layer * size);
-    Normalize(model, x, rows, next, narrow);
+    Normalize(NormOf(model, next), x, rows, narrow, embedding);
     std::fill(broad, broad + rows * asked, 0.0f);
     Product(model.rounded, narrow, rows, embedding, asked, next, broad);
     for (int64_t r = 0; r < count; ++r)
       Attend(model, kept, layer, first + r, broad + r * asked, pattern,
              narrow + r * embedding);
     Product(model.rounded, narrow, rows, embedding, embedding, next, x);
-    Normalize(model, x, rows, next, narrow);
+    Normalize(NormOf(model, next), x, rows, narrow, embedding);
     std::fill(broad, broad + rows * neurons, 0.0f);
     Product(model.rounded, narrow, rows, embedding, neurons, next, broad);
-    for (int64_t n = 0; n < rows * neurons; n += kLanes)
-      At(broad + n) = Activated(model.activation, At(broad + n));
+    Activate(model.activation, broad, rows * neurons,
+             [=](int64_t n, Activation active) { At(broad + n) = active.value; });
     Product(model.rounded, broad, rows, neurons, embedding, next, x);
   }
 }

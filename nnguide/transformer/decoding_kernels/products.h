@@ -11,13 +11,10 @@
 #include <immintrin.h>
 #endif
 
+#include "matrices.h"
 #include "vectors.h"
 
 namespace nnguide {
-
-constexpr int64_t kBlock = 32;  // columns in a core's registers
-constexpr int64_t kVectors = kBlock / kLanes;
-constexpr int64_t kTogether = kLanes == 16 ? 8 : 3;  // rows in a core's registers
 
 // Reads a layer's numbers in the order in which fused.py lays them out.
 class Weights {
@@ -46,10 +43,8 @@ inline void Halve(float* numbers, int64_t count) {
   }
 }
 
-// sum + left right, where each number may be two bfloat16s, whose products are added.
-template <bool halves>
-inline Vector Plus(Vector sum, float left, Vector right) {
-  if constexpr (!halves) return sum + left * right;
+// sum + left right, where each number is two bfloat16s, whose products are added.
+inline Vector PlusPairs(Vector sum, float left, Vector right) {
 #if defined(__AVX512BF16__)
   return (Vector)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_ps(left),
                                   (__m512bh)right);
@@ -60,17 +55,17 @@ inline Vector Plus(Vector sum, float left, Vector right) {
 #endif
 }
 
-// y += a b for kTogether rows of a, whose length is `depth`, and kBlock columns of b.
-template <bool halves>
-inline void Multiply(const float* a, int64_t depth, const float* b, int64_t columns,
-                     float* y) {
+// y += a b for kTogether rows of a, whose length is `depth` pairs, and kBlock columns
+// of b.
+inline void MultiplyPairs(const float* a, int64_t depth, const float* b,
+                          int64_t columns, float* y) {
   Vector sums[kTogether][kVectors];
   for (int r = 0; r < kTogether; ++r)
     for (int v = 0; v < kVectors; ++v) sums[r][v] = At(y + r * columns + v * kLanes);
   for (int64_t d = 0; d < depth; ++d, b += columns)
     for (int r = 0; r < kTogether; ++r)
       for (int v = 0; v < kVectors; ++v)
-        sums[r][v] = Plus<halves>(sums[r][v], a[r * depth + d], At(b + v * kLanes));
+        sums[r][v] = PlusPairs(sums[r][v], a[r * depth + d], At(b + v * kLanes));
   for (int r = 0; r < kTogether; ++r)
     for (int v = 0; v < kVectors; ++v) At(y + r * columns + v * kLanes) = sums[r][v];
 }
@@ -78,7 +73,7 @@ inline void Multiply(const float* a, int64_t depth, const float* b, int64_t colu
 // y += a b + bias; a is (rows, depth), y (rows, columns); a is rounded in place, if at
 // all.
 inline void Product(bool rounded, float* a, int64_t rows, int64_t depth,
-             int64_t columns, Weights& weights, float* y) {
+                    int64_t columns, Weights& weights, float* y) {
   const float* bias = weights.Next(columns);
   if (rounded) {
     Halve(a, rows * depth);
@@ -92,9 +87,10 @@ inline void Product(bool rounded, float* a, int64_t rows, int64_t depth,
         for (int64_t n = 0; n < kTogether; ++n)
           At(here + n * columns + v) += At(bias + c + v);
       if (rounded)
-        Multiply<true>(a + r * depth, depth, b + c, columns, here);
+        MultiplyPairs(a + r * depth, depth, b + c, columns, here);
       else
-        Multiply<false>(a + r * depth, depth, b + c, columns, here);
+        Multiply<kTogether, kVectors>({a + r * depth, depth}, depth, b + c, columns,
+                                      here, columns, true);
     }
 }
 
