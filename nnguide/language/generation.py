@@ -102,9 +102,6 @@ def make_generator(
         a cache is asked of a model whose tokens see later ones.
     """
     _check(config, new_tokens, stop_tokens, cached)
-    if execution.layers == "auto":
-        # Each layer's cache stays where it is; of a stack of them one would be copied.
-        execution = dataclasses.replace(execution, layers="loop")
     job = _Job(
         config,
         execution,

@@ -7,6 +7,7 @@ other places, so that their keys and values change and the half has to be read a
 keeps its keys and values. Both give the same logits.
 """
 
+import dataclasses
 from typing import Any, NamedTuple
 
 import jax
@@ -132,6 +133,14 @@ class Window:
 class CachedWindow(Window):
     """Reads each token once, and half a window again where one is full."""
 
+    def __init__(self, module: Transformer, new_tokens: int) -> None:
+        super().__init__(module, new_tokens)
+        execution = module.execution
+        if execution.layers == "auto":
+            # Each layer's cache stays where it is; of a stack one would be copied.
+            execution = dataclasses.replace(execution, layers="loop")
+        self.writing = module.clone(execution=execution)
+
     def go_on(
         self,
         params: Params,
@@ -140,7 +149,7 @@ class CachedWindow(Window):
         going: Bool[Array, "B"],
     ) -> tuple[Memory, Float[Array, "B V"]]:
         """As `Window.go_on`, from the new token alone."""
-        read: Any = self.module.apply(
+        read: Any = self.writing.apply(
             {"params": params}, latest, memory.lengths, memory.cache, method="go_on"
         )
         logits, cache = read
@@ -191,7 +200,7 @@ class CachedWindow(Window):
     def _kept(self, kept: Any, places: int) -> Any:
         """Keys and values by heads; a list of the layers' where these are a loop."""
         stacked = by_heads(kept, places)
-        if stacked is None or self.module.execution.layers != "loop":
+        if stacked is None or self.writing.execution.layers != "loop":
             return stacked
         return [
             jax.tree.map(lambda a: a[layer], stacked)  # noqa: B023, called at once
