@@ -70,10 +70,12 @@ inline void MultiplyAll(Matrix a, int64_t rows, int64_t depth, const float* b,
 }
 
 #if defined(__AVX512F__)
-// Turns 16 x 16 numbers.
-inline void Turn(const float* from, int64_t down, float* to, int64_t to_down) {
+// Turns 16 x 16 numbers, of which those behind the first `rows` rows become 0.
+inline void Turn(const float* from, int64_t down, int64_t rows, float* to,
+                 int64_t to_down) {
   __m512 r[16], t[16];
-  for (int n = 0; n < 16; ++n) r[n] = _mm512_loadu_ps(from + n * down);
+  for (int n = 0; n < 16; ++n)
+    r[n] = n < rows ? _mm512_loadu_ps(from + n * down) : _mm512_setzero_ps();
   for (int n = 0; n < 16; n += 2) {
     t[n] = _mm512_unpacklo_ps(r[n], r[n + 1]);
     t[n + 1] = _mm512_unpackhi_ps(r[n], r[n + 1]);
@@ -106,16 +108,8 @@ inline void CopyPanel(Matrix from, int64_t rows, int64_t columns, float* to) {
 #if defined(__AVX512F__)
   if (from.down == 1)
     for (; r + 16 <= rows; r += 16)
-      for (int64_t c = 0; c < kBlock; c += 16) {
-        float* here = to + r * kBlock + c;
-        if (c + 16 <= columns) {
-          Turn(from.From(r, c).at, from.across, here, kBlock);
-          continue;
-        }
-        for (int64_t n = 0; n < 16; ++n)
-          for (int64_t k = c; k < c + 16; ++k)
-            here[n * kBlock + k - c] = k < columns ? *from.From(r + n, k).at : 0;
-      }
+      for (int64_t c = 0; c < kBlock; c += 16)
+        Turn(from.From(r, c).at, from.across, columns - c, to + r * kBlock + c, kBlock);
 #endif
   for (; r < rows; ++r)
     for (int64_t c = 0; c < kBlock; ++c)

@@ -87,35 +87,47 @@ inline void ProductsWith(const Asked& asked, const Seen& seen, bool values,
   }
 }
 
-// Numbers of a row that are not seen become `number`.
-inline void Cover(const Seen& seen, int64_t row, float number, float* scores) {
-  const int64_t visible = std::min(seen.own.count, seen.before + row + 1);
-  std::fill(scores + seen.shared.count, scores + seen.shared.columns, number);
-  std::fill(scores + seen.shared.columns + visible, scores + seen.columns(), number);
+// Which of kLanes columns from `column` on a query sees.
+inline Integers IsSeen(const Seen& seen, int64_t row, int64_t column) {
+  static const Integers lanes = [] {
+    Integers numbers;
+    for (int32_t lane = 0; lane < kLanes; ++lane) numbers[lane] = lane;
+    return numbers;
+  }();
+  int64_t count = seen.shared.count;
+  if (column >= seen.shared.columns) {
+    column -= seen.shared.columns;
+    count = std::min(seen.own.count, seen.before + row + 1);
+  }
+  return lanes < Integers{} + static_cast<int32_t>(count - column);
 }
 
-// Scores become the pattern; `weights` is what each row's logarithm of the sum of e^s
+// Scores become the pattern; `weights` is what the logarithm of each row's sum of e^s
 // comes to.
 inline void Softmax(const Seen& seen, int64_t rows, float scale, float* scores,
                     float* weights, int64_t down) {
   const int64_t columns = seen.columns();
+  const Vector never = Vector{} - std::numeric_limits<float>::infinity();
   for (int64_t r = 0; r < rows; ++r, scores += columns) {
-    Cover(seen, r, -std::numeric_limits<float>::infinity(), scores);
-    Vector most = At(scores), sum{};
-    for (int64_t n = kLanes; n < columns; n += kLanes)
-      most = most > At(scores + n) ? most : At(scores + n);
-    const float largest = LargestOf(most) * scale;
-    for (int64_t n = 0; n < columns; n += kLanes)
-      sum += At(scores + n) = Exponential(At(scores + n) * scale - largest);
+    Vector most = never, sum{};
+    for (int64_t n = 0; n < columns; n += kLanes) {
+      const Vector score = IsSeen(seen, r, n) ? At(scores + n) * scale : never;
+      At(scores + n) = score;
+      most = most > score ? most : score;
+    }
+    const float largest = LargestOf(most);
+    for (int64_t n = 0; n < columns; n += kLanes) {
+      const Vector share = Exponential(At(scores + n) - largest);
+      sum += At(scores + n) = IsSeen(seen, r, n) ? share : Vector{};
+    }
     const float total = SumOf(sum), inverse = 1 / total;
     for (int64_t n = 0; n < columns; n += kLanes) At(scores + n) *= inverse;
     if (weights) weights[r * down] = largest + std::log(total);
-    Cover(seen, r, 0, scores);  // e^x ends at e^-87
   }
 }
 
-// The gradient of the scores, before `scale`, from that of the pattern; both as they
-// lie. The scores become the pattern.
+// Scores become the pattern again, and d_scores, which is the gradient of the pattern,
+// that of the scores before they were scaled.
 inline void SoftmaxBackward(const Seen& seen, int64_t rows, int64_t width, float scale,
                             const float* weights, int64_t weights_down,
                             const float* mixed, const float* d_mixed, int64_t down,
@@ -126,13 +138,13 @@ inline void SoftmaxBackward(const Seen& seen, int64_t rows, int64_t width, float
     for (int64_t k = 0; k < width; k += kLanes)
       sum += At(mixed + r * down + k) * At(d_mixed + r * down + k);
     const float along = SumOf(sum), weight = weights[r * weights_down];
-    Cover(seen, r, -std::numeric_limits<float>::infinity(), scores);
     for (int64_t n = 0; n < columns; n += kLanes) {
-      At(scores + n) = Exponential(At(scores + n) * scale - weight);
-      At(d_scores + n) = (At(d_scores + n) - along) * At(scores + n) * scale;
+      const Vector share = Exponential(At(scores + n) * scale - weight);
+      const Integers is_seen = IsSeen(seen, r, n);
+      At(scores + n) = is_seen ? share : Vector{};
+      At(d_scores + n) =
+          is_seen ? (At(d_scores + n) - along) * share * scale : Vector{};
     }
-    Cover(seen, r, 0, scores);  // e^x ends at e^-87
-    Cover(seen, r, 0, d_scores);
   }
 }
 

@@ -22,7 +22,7 @@ struct WeightGradient {
 
 // A thread's share: kTileRows by kTileColumns numbers of dW, token by token, so that
 // neither side is read often.
-constexpr int64_t kTileRows = 128, kTileColumns = 64, kTokens = 128;
+constexpr int64_t kTileRows = 128, kTileColumns = 128, kTokens = 64;
 
 inline void SumTile(const WeightGradient& of, int64_t tokens, int64_t row,
                     int64_t column) {
