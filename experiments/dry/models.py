@@ -190,8 +190,8 @@ def _tasks(
     """The first three of a workload."""
     chosen: Remat = "everything" if remat == "auto" else remat
     execution = Execution(layers="scan", remat=chosen)
-    counted = replace(execution, attention="xla", remat="none")
-    repeated = replace(execution, attention="xla")
+    repeated = replace(execution, attention="xla", blocks="xla")
+    counted = replace(repeated, remat="none")
     task, once, again = (
         Task(*functions(each)) for each in (execution, counted, repeated)
     )

@@ -33,7 +33,7 @@ from nnguide.transformer.model import Transformer
 from nnguide.transformer.norm import Normalize
 from nnguide.transformer.tracing import trace
 
-EXECUTION = Execution(attention="written_out")
+EXECUTION = Execution(attention="written_out", blocks="xla")
 Norms = Float[np.ndarray, "L T S"]
 
 

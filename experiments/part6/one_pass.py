@@ -36,7 +36,7 @@ from nnguide.plots.one_pass import one_pass
 from nnguide.results import Claim
 from nnguide.transformer.config import Execution, TransformerConfig
 
-EXECUTION = Execution(attention="written_out")
+EXECUTION = Execution(attention="written_out", blocks="xla")
 
 
 @dataclasses.dataclass(frozen=True)

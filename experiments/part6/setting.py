@@ -24,7 +24,7 @@ from nnguide.parallel import ParallelConfig
 from nnguide.plots.style import Theme
 from nnguide.tokenizer.protocol import Tokenizer
 from nnguide.training import Fit, OptimizerConfig, Task
-from nnguide.transformer.config import TransformerConfig
+from nnguide.transformer.config import Execution, TransformerConfig
 from nnguide.transformer.model import Transformer
 
 Judged = Literal["validation", "last"]
@@ -139,7 +139,9 @@ def fitting(
 ) -> tuple[Task, optax.GradientTransformation, Batches]:
     """What `train` trains: the task of all networks, their optimizer, their batches."""
     task, optimizer = training.over_seeds(
-        Task(*next_token.functions(model)),
+        # Networks side by side are one product in XLA; our kernel would take one after
+        # the other.
+        Task(*next_token.functions(model, Execution(blocks="xla"))),
         training.make_optimizer(_optimizer(config), config.steps),
         config.networks,
     )

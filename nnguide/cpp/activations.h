@@ -39,7 +39,7 @@ inline Activation TanhGelu(Vector z) {
 }
 
 inline Activation Relu(Vector z) {
-  return {z > 0 ? z : Vector{}, z > 0 ? Vector{} + 1.0f : Vector{}};
+  return {z < 0 ? Vector{} : z, z > 0 ? Vector{} + 1.0f : Vector{}};  // keeps NaN
 }
 
 inline Activation SquaredRelu(Vector z) {

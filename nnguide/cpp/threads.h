@@ -47,7 +47,10 @@ class Memory {
   float* Of(int64_t size) {
     constexpr uintptr_t line = 64;
     const size_t wanted = size + line / sizeof(float);
-    if (floats_.size() < wanted) floats_.resize(wanted);
+    if (floats_.size() < wanted) {
+      floats_ = {};  // not copied
+      floats_.resize(wanted);
+    }
     const uintptr_t place = reinterpret_cast<uintptr_t>(floats_.data());
     return reinterpret_cast<float*>((place + line - 1) / line * line);
   }

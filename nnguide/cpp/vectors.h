@@ -47,7 +47,7 @@ inline Vector Exponential(Vector x) {
   return (Vector)((Integers)p + whole);
 }
 
-// 1 / x to 2e-7 of itself; a division takes as long as ten products.
+// 1 / x of finite x to 2e-7 of itself; a division takes as long as ten products.
 inline Vector Inverse(Vector x) {
 #if defined(__AVX512F__)
   const Vector near = (Vector)_mm512_rcp14_ps((__m512)x);

@@ -26,7 +26,7 @@ Part = Literal["embedding", "state", "mlp", "attention"]
 Change = Callable[[Part, int, Array], Array]
 PARTS: tuple[Part, ...] = ("state", "mlp", "attention")
 _CAPTURED = [("embedding",), ("mlp",), ("attention",)]  # whose outputs Linen keeps
-_WATCHED = Execution(layers="loop")  # each layer is a module of its own
+_WATCHED = Execution(layers="loop", blocks="xla")  # each part is a module that runs
 
 
 class Activations(NamedTuple):

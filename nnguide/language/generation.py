@@ -11,7 +11,6 @@ the loop with a cache, which gives the same tokens.
 Source: 3Blue1Brown, "Transformers, the tech behind LLMs".
 """
 
-import dataclasses
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, NamedTuple

@@ -90,6 +90,7 @@ class Block(nn.Module):
             return False
         hindrances = {
             "there are no tokens": x.size == 0,
+            f"the stream is {x.dtype}": x.dtype != jnp.float32,
             f"attention={execution.attention} is asked for": (
                 execution.attention != "auto"
             ),

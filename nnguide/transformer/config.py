@@ -139,7 +139,8 @@ class Execution:
       decoding: who takes new tokens through the blocks where earlier ones are cached:
         XLA, or on CPUs a kernel of ours that takes a row through all of them at once.
       blocks: who takes whole texts through a block: XLA, step by step, or on CPUs a
-        kernel of ours that does all of it at once, in float32.
+        kernel of ours that does all of it at once, in float32. Its parts are no modules
+        that run: who intercepts them, or needs a forward-mode derivative, asks for xla.
     """
 
     attention: AttentionName = run_only("auto")

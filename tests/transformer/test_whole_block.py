@@ -35,7 +35,7 @@ CONFIGS = {
         activation="relu_squared",
         tied=False,
     ),
-    "relu": dataclasses.replace(GPT2, activation="relu"),
+    "relu": dataclasses.replace(GPT2, activation="relu", embedding=96, heads=2),
 }
 OURS = Execution(compute_dtype="float32", blocks="fused")
 XLA = Execution(compute_dtype="float32", blocks="xla")
@@ -72,6 +72,19 @@ def answers(module: Transformer, params: Any) -> jax.Array:
     return jnp.sin(jnp.concatenate([questions.ravel(), read[1].ravel()]))
 
 
+def short_answers(module: Transformer, params: Any) -> jax.Array:
+    """Of one token each, to questions of one."""
+    given = TEXTS[:, :1], jnp.ones(3, jnp.int32), ANSWERS[:, :1]
+    read: Any = module.apply({"params": params}, *given, method="read_answers")
+    return jnp.sin(jnp.concatenate([read[0].ravel(), read[1].ravel()]))
+
+
+def long_answers(module: Transformer, params: Any) -> jax.Array:
+    given = TEXTS[:, :9], jnp.full(3, 9), TEXTS[:, 6:77]
+    read: Any = module.apply({"params": params}, *given, method="read_answers")
+    return jnp.sin(read[1])
+
+
 def keys_and_values(module: Transformer, params: Any) -> jax.Array:
     read: Any = module.apply({"params": params}, TEXTS, method="read")
     return jnp.sin(jnp.concatenate([read[1].keys.ravel(), 2 * read[1].values.ravel()]))
@@ -101,7 +114,7 @@ def with_gradient(
 
 
 def everything(module: Transformer, params: Any) -> jax.Array:
-    read = texts, answers, keys_and_values
+    read = texts, answers, short_answers, long_answers, keys_and_values
     return jnp.concatenate([of(module, params).ravel() for of in read])
 
 
@@ -186,8 +199,8 @@ def test_what_the_kernel_does_not_know_is_refused():
 
 
 def test_auto_leaves_few_tokens_and_wide_models_to_xla(monkeypatch):
-    monkeypatch.setattr(os, "cpu_count", lambda: 2)
-    assert "63 tokens are few for 2 threads" in whole_block.too_little(GPT2, 63)
+    monkeypatch.setattr(whole_block, "_threads", lambda: 2)
+    assert "32 tokens for each of 2 threads" in whole_block.too_little(GPT2, 63)
     assert whole_block.too_little(GPT2, 64) == ""
     wide = dataclasses.replace(GPT2, embedding=768)
     assert "XLA is as fast for 768 numbers" in whole_block.too_little(wide, 64)
@@ -199,3 +212,17 @@ def test_parameters_of_another_shape_are_refused():
     config = dataclasses.replace(GPT2, neurons=512)
     with pytest.raises(ValueError, match=r"up_projection/kernel is \(64, 256\)"):
         whole_block.parts_of(config, layer)
+    layer["mlp"]["up_projection"]["bias"] = jnp.zeros(255)
+    with pytest.raises(ValueError, match=r"up_projection/bias is \(255,\)"):
+        whole_block.parts_of(GPT2, layer)
+
+
+@needs_compiler
+@pytest.mark.parametrize("activation", ["relu", "relu_squared", "gelu_exact"])
+def test_nan_is_not_hidden(activation):
+    config = dataclasses.replace(GPT2, activation=activation)
+    params = grown_params(config)
+    bias = params["blocks"]["mlp"]["up_projection"]["bias"]
+    params["blocks"]["mlp"]["up_projection"]["bias"] = bias.at[0, 0].set(jnp.nan)
+    logits: Any = Transformer(config, OURS).apply({"params": params}, TEXTS)
+    assert jnp.isnan(logits).all()

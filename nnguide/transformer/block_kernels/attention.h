@@ -5,7 +5,6 @@
 #define NNGUIDE_ATTENTION_H_
 
 #include <cmath>
-#include <cstring>
 #include <limits>
 
 #include "matrices.h"

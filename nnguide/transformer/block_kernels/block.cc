@@ -3,7 +3,7 @@
 // x + attention(norm(x)), then x + mlp(norm(x)). A thread takes some tokens through all
 // that comes before attention, then a row's keys and values through it, then some
 // tokens through all that comes after: what it computes with stays in its core's cache,
-// and threads wait for each other four times a block and not at each step.
+// and threads wait for each other four or five times a block and not at each step.
 //
 // Source: 3Blue1Brown, "Attention in transformers, step-by-step", "How might LLMs store
 // facts".

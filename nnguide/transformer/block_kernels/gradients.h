@@ -20,8 +20,8 @@ struct WeightGradient {
   float *weights, *bias;
 };
 
-// A thread's share: kTileRows by kTileColumns numbers of dW, token by token, so that
-// neither side is read often.
+// A thread's share: kTileRows by kTileColumns numbers of dW, summed over kTokens tokens
+// at a time, so that the tile and what it is made of stay in a core's cache.
 constexpr int64_t kTileRows = 128, kTileColumns = 128, kTokens = 64;
 
 inline void SumTile(const WeightGradient& of, int64_t tokens, int64_t row,

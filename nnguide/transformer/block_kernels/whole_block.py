@@ -1,7 +1,8 @@
 """A whole block in one call on a CPU, and its gradient in another.
 
 `block.cc` says how. The stream and the gradients differ from XLA's by rounding. There
-is no forward-mode or second derivative.
+is no forward-mode or second derivative; gradients of all parameters are computed,
+wanted or not. The memory in which gradients are made is kept from call to call.
 """
 
 import functools
@@ -59,12 +60,19 @@ def too_little(config: TransformerConfig, tokens: int) -> str:
       config: of the transformer.
       tokens: of all rows.
     """
-    threads = os.cpu_count() or 1
+    threads = _threads()
     if tokens < FEW_TOKENS * threads:
-        return f"{tokens} tokens are few for {threads} threads"
+        return f"fewer than {FEW_TOKENS} tokens for each of {threads} threads"
     if config.embedding >= WIDE:
         return f"XLA is as fast for {config.embedding} numbers"
     return ""
+
+
+def _threads() -> int:
+    """Processors that this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def parts_of(config: TransformerConfig, layer: Params) -> list[Float[Array, "..."]]:
@@ -78,12 +86,18 @@ def parts_of(config: TransformerConfig, layer: Params) -> list[Float[Array, "...
     parts = []
 
     def add(name: str, node: Any, first: str, shape: tuple[int, ...]) -> None:
-        weights = jnp.asarray(node[first], jnp.float32)
-        if weights.shape != shape:
-            message = f"{name}/{first} is {weights.shape}, the config says {shape}"
-            raise ValueError(message)
-        bias = node.get("bias", jnp.zeros(shape[-1:]))
-        parts.extend([weights, jnp.asarray(bias, jnp.float32)])
+        is_shifted = first == "kernel" or config.norm == "layer_norm"
+        wanted = {first: shape}
+        if config.biases and is_shifted:
+            wanted["bias"] = shape[-1:]
+        for each, size in wanted.items():
+            numbers = jnp.asarray(node[each], jnp.float32)
+            if numbers.shape != size:
+                message = f"{name}/{each} is {numbers.shape}, the config says {size}"
+                raise ValueError(message)
+            parts.append(numbers)
+        if "bias" not in wanted:
+            parts.append(jnp.zeros(shape[-1:], jnp.float32))
 
     add("attention_norm", layer["attention_norm"], "scale", (wide,))
     for name, shape in (
@@ -137,7 +151,8 @@ def _backward(config: TransformerConfig, rows: Rows, saved: Any, given: Any) -> 
     x, lengths, parts, kept = saved
     # Where nobody takes a gradient of keys and values there are no zeros to be added.
     dy, d_asked = (
-        jnp.zeros((0, 0)) if isinstance(each, SymbolicZero) else each for each in given
+        jnp.zeros((0, 0), x.dtype) if isinstance(each, SymbolicZero) else each
+        for each in given
     )
     dy = dy if dy.size else jnp.zeros_like(x)
     results = [jax.ShapeDtypeStruct(each.shape, each.dtype) for each in (x, *parts)]
