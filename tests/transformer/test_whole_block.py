@@ -21,11 +21,12 @@ from nnguide.transformer.tracing import trace
 GPT2 = TransformerConfig(
     vocabulary=11, context=80, layers=2, embedding=64, heads=2, dropout=0.0
 )
+ONE_LAYER = dataclasses.replace(GPT2, layers=1)
 CONFIGS = {
     "gpt2": GPT2,
-    "nanogpt": dataclasses.replace(GPT2, activation="gelu_exact", biases=False),
+    "nanogpt": dataclasses.replace(ONE_LAYER, activation="gelu_exact", biases=False),
     "grouped": dataclasses.replace(
-        GPT2,
+        ONE_LAYER,
         embedding=128,
         heads=8,
         key_value_heads=2,
@@ -35,7 +36,7 @@ CONFIGS = {
         activation="relu_squared",
         tied=False,
     ),
-    "relu": dataclasses.replace(GPT2, activation="relu", embedding=96, heads=2),
+    "relu": dataclasses.replace(ONE_LAYER, activation="relu", embedding=96),
 }
 OURS = Execution(compute_dtype="float32", blocks="fused")
 XLA = Execution(compute_dtype="float32", blocks="xla")
@@ -220,7 +221,7 @@ def test_parameters_of_another_shape_are_refused():
 @needs_compiler
 @pytest.mark.parametrize("activation", ["relu", "relu_squared", "gelu_exact"])
 def test_nan_is_not_hidden(activation):
-    config = dataclasses.replace(GPT2, activation=activation)
+    config = dataclasses.replace(ONE_LAYER, activation=activation)
     params = grown_params(config)
     bias = params["blocks"]["mlp"]["up_projection"]["bias"]
     params["blocks"]["mlp"]["up_projection"]["bias"] = bias.at[0, 0].set(jnp.nan)
