@@ -1,58 +1,29 @@
 """Our decoding kernel beside XLA's loop: the same logits, and where it is refused."""
 
 import dataclasses
-import os
-import shutil
 from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
-from flax import linen as nn
+from kernel_models import grown_params, needs_compiler, variants
 
 from nnguide.config import InputError
 from nnguide.language.generation import make_generator
 from nnguide.language.sampling import SamplingConfig
 from nnguide.transformer.config import Execution, TransformerConfig
 from nnguide.transformer.decoding_kernels import fused
-from nnguide.transformer.model import initial_params
 
 GPT2 = TransformerConfig(
     vocabulary=11, context=40, layers=2, embedding=32, heads=2, dropout=0.0
 )
-CONFIGS = {
-    "gpt2": GPT2,
-    "nanogpt": dataclasses.replace(GPT2, activation="gelu_exact", biases=False),
-    "grouped": dataclasses.replace(
-        GPT2,
-        embedding=64,
-        heads=4,
-        key_value_heads=2,
-        neurons=96,
-        positions="none",
-        norm="rms_norm",
-        activation="relu_squared",
-        tied=False,
-    ),
-    "relu": dataclasses.replace(GPT2, activation="relu"),
-}
+CONFIGS = variants(GPT2, grouped_heads=4)
 PROMPTS = [[1, 2, 3, 4, 5, 6, 7], [4, 9], [8]]
-needs_compiler = pytest.mark.skipif(
-    not (os.environ.get("CXX") or shutil.which("c++")),
-    reason="no C++ compiler on this machine",
-)
 
 
 def written(config: TransformerConfig, execution: Execution, copies: int = 3) -> Any:
     """Three prompts of different lengths, each gone on from several times."""
-    params = nn.unbox(initial_params(config, jax.random.key(0)))
-    leaves, tree = jax.tree.flatten(params)
-    keys = jax.random.split(jax.random.key(1), len(leaves))
-    grown = [
-        leaf + 0.2 * jax.random.normal(key, leaf.shape)
-        for leaf, key in zip(leaves, keys, strict=True)
-    ]
     generate = make_generator(
         config,
         execution,
@@ -64,7 +35,7 @@ def written(config: TransformerConfig, execution: Execution, copies: int = 3) ->
     )
     tokens = jnp.asarray([row + [0] * (7 - len(row)) for row in PROMPTS])
     lengths = jnp.asarray([len(row) for row in PROMPTS])
-    return generate(jax.tree.unflatten(tree, grown), tokens, lengths, jax.random.key(2))
+    return generate(grown_params(config, 0.2), tokens, lengths, jax.random.key(2))
 
 
 @pytest.mark.smoke

@@ -1,8 +1,6 @@
 """Our kernel of whole blocks beside XLA: the same numbers, and where it is refused."""
 
 import dataclasses
-import os
-import shutil
 from functools import partial
 from typing import Any
 
@@ -11,6 +9,7 @@ import jax.numpy as jnp
 import numpy as np
 import pytest
 from flax import linen as nn
+from kernel_models import grown_params, needs_compiler, variants
 
 from nnguide.config import InputError
 from nnguide.transformer.block_kernels import whole_block
@@ -22,40 +21,13 @@ GPT2 = TransformerConfig(
     vocabulary=11, context=80, layers=2, embedding=64, heads=2, dropout=0.0
 )
 ONE_LAYER = dataclasses.replace(GPT2, layers=1)
-CONFIGS = {
-    "gpt2": GPT2,
-    "nanogpt": dataclasses.replace(ONE_LAYER, activation="gelu_exact", biases=False),
-    "grouped": dataclasses.replace(
-        ONE_LAYER,
-        embedding=128,
-        heads=8,
-        key_value_heads=2,
-        neurons=96,
-        positions="none",
-        norm="rms_norm",
-        activation="relu_squared",
-        tied=False,
-    ),
-    "relu": dataclasses.replace(ONE_LAYER, activation="relu", embedding=96),
-}
+CONFIGS = variants(ONE_LAYER, grouped_heads=8) | {"gpt2": GPT2}
+CONFIGS["relu"] = dataclasses.replace(CONFIGS["relu"], embedding=96)
 OURS = Execution(compute_dtype="float32", blocks="fused")
 XLA = Execution(compute_dtype="float32", blocks="xla")
 TEXTS = jax.random.randint(jax.random.key(0), (3, 77), 0, 11)  # more than one chunk
 LENGTHS = jnp.asarray([35, 2, 1])
 ANSWERS = jax.random.randint(jax.random.key(1), (6, 21), 0, 11)
-needs_compiler = pytest.mark.skipif(
-    not (os.environ.get("CXX") or shutil.which("c++")),
-    reason="no C++ compiler on this machine",
-)
-
-
-def grown_params(config: TransformerConfig) -> Any:
-    """Parameters none of which is 0 or 1."""
-    params = nn.unbox(initial_params(config, jax.random.key(2)))
-    keys = iter(jax.random.split(jax.random.key(3), len(jax.tree.leaves(params))))
-    return jax.tree.map(
-        lambda leaf: leaf + 0.1 * jax.random.normal(next(keys), leaf.shape), params
-    )
 
 
 def texts(module: Transformer, params: Any) -> jax.Array:
@@ -123,7 +95,7 @@ def everything(module: Transformer, params: Any) -> jax.Array:
 @needs_compiler
 @pytest.mark.parametrize("name", CONFIGS)
 def test_the_kernel_reads_what_xla_reads_and_its_gradient_is_the_same(name):
-    config, params = CONFIGS[name], grown_params(CONFIGS[name])
+    config, params = CONFIGS[name], grown_params(CONFIGS[name], 0.1)
     ours, wanted = (
         with_gradient(everything, config, each, params) for each in (OURS, XLA)
     )
@@ -134,7 +106,7 @@ def test_the_kernel_reads_what_xla_reads_and_its_gradient_is_the_same(name):
 @needs_compiler
 def test_without_a_gradient_it_reads_the_same():
     """Then nothing is kept."""
-    params, module = grown_params(GPT2), Transformer(GPT2, OURS)
+    params, module = grown_params(GPT2, 0.1), Transformer(GPT2, OURS)
     kept = with_gradient(answers, GPT2, OURS, params)[0]
     read = jax.jit(lambda params: answers(module, params))(params)
     assert_close(read, kept, 1e-6)
@@ -142,7 +114,7 @@ def test_without_a_gradient_it_reads_the_same():
 
 @needs_compiler
 def test_neither_padding_nor_other_answers_nor_later_tokens_are_seen():
-    params, module = grown_params(GPT2), Transformer(GPT2, OURS)
+    params, module = grown_params(GPT2, 0.1), Transformer(GPT2, OURS)
     variables = {"params": params}
     shown: Any = module.apply(variables, TEXTS)
     cut: Any = module.apply(variables, TEXTS.at[:, 70:].set(0))
@@ -161,7 +133,7 @@ def test_neither_padding_nor_other_answers_nor_later_tokens_are_seen():
 
 @needs_compiler
 def test_it_can_be_mapped_and_rematerialized():
-    params = grown_params(GPT2)
+    params = grown_params(GPT2, 0.1)
     module = Transformer(GPT2, OURS)
 
     def loss(params: Any, tokens: jax.Array) -> jax.Array:
@@ -196,7 +168,7 @@ def test_what_the_kernel_does_not_know_is_refused():
         with pytest.raises(InputError, match=message):
             jax.eval_shape(partial(module.apply, **given), variables, TEXTS)
     with pytest.raises(InputError, match="what happens inside is watched"):
-        trace(GPT2, grown_params(GPT2), TEXTS, OURS)
+        trace(GPT2, grown_params(GPT2, 0.1), TEXTS, OURS)
 
 
 def test_auto_leaves_few_tokens_and_wide_models_to_xla(monkeypatch):
@@ -209,7 +181,7 @@ def test_auto_leaves_few_tokens_and_wide_models_to_xla(monkeypatch):
 
 def test_parameters_of_another_shape_are_refused():
     """C++ would read past their ends."""
-    layer = jax.tree.map(lambda leaf: leaf[0], grown_params(GPT2)["blocks"])
+    layer = jax.tree.map(lambda leaf: leaf[0], grown_params(GPT2, 0.1)["blocks"])
     config = dataclasses.replace(GPT2, neurons=512)
     with pytest.raises(ValueError, match=r"up_projection/kernel is \(64, 256\)"):
         whole_block.parts_of(config, layer)
@@ -222,7 +194,7 @@ def test_parameters_of_another_shape_are_refused():
 @pytest.mark.parametrize("activation", ["relu", "relu_squared", "gelu_exact"])
 def test_nan_is_not_hidden(activation):
     config = dataclasses.replace(ONE_LAYER, activation=activation)
-    params = grown_params(config)
+    params = grown_params(config, 0.1)
     bias = params["blocks"]["mlp"]["up_projection"]["bias"]
     params["blocks"]["mlp"]["up_projection"]["bias"] = bias.at[0, 0].set(jnp.nan)
     logits: Any = Transformer(config, OURS).apply({"params": params}, TEXTS)
