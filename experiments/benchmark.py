@@ -14,8 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from absl import app, logging
-
+from experiments import border
 from experiments.launcher import keep_compiled_programs
 from nnguide.config import InputError, define_flags
 
@@ -146,15 +145,4 @@ def main(config: Config) -> None:
 if __name__ == "__main__":
     read_flags = define_flags(Config())
 
-    def with_flags(arguments: Sequence[str]) -> None:
-        """Reads the flags and runs."""
-        logging.set_verbosity(logging.WARNING)
-        try:
-            if len(arguments) > 1:
-                raise InputError(f"{arguments[1]}: not a flag; give --what=NAME.")
-            main(read_flags())
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
-
-    app.run(with_flags)
+    border.start(lambda _: main(read_flags()))

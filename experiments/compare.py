@@ -12,10 +12,9 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from absl import app
-
+from experiments import border
 from experiments.launcher import Common
-from nnguide.config import InputError, leaves
+from nnguide.config import InputError, leaves, user_path
 from nnguide.training.metrics import read_rows
 
 ABSENT = "-"
@@ -138,14 +137,10 @@ def _colour(cell: str) -> str:
 
 def main(arguments: Sequence[str]) -> None:
     """Prints the comparison of the folders named on the command line."""
-    try:
-        if len(arguments) < 2:
-            raise InputError("no run given. Name one workdir or more.")
-        print_table([read_run(Path(folder)) for folder in arguments[1:]])
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
+    if not arguments:
+        raise InputError("no run given. Name one workdir or more.")
+    print_table([read_run(user_path(folder)) for folder in arguments])
 
 
 if __name__ == "__main__":
-    app.run(main)
+    border.start(main, takes_arguments=True)

@@ -9,12 +9,11 @@ virtual devices of this machine.
 import dataclasses
 import json
 import sys
-from collections.abc import Sequence
 from typing import Any
 
 import jax
-from absl import app, logging
 
+from experiments import border
 from experiments.dry.models import MODELS, ModelName, Recomputed, Workload
 from experiments.dry.report import Report, describe
 from nnguide.config import InputError, define_flags, run_only
@@ -226,15 +225,4 @@ def main(config: Config) -> None:
 if __name__ == "__main__":
     read_flags = define_flags(Config())
 
-    def with_flags(arguments: Sequence[str]) -> None:
-        """Reads the flags and runs."""
-        logging.set_verbosity(logging.WARNING)
-        try:
-            if len(arguments) > 1:
-                raise InputError(f"{arguments[1]}: not a flag; flags start with --.")
-            main(read_flags())
-        except InputError as error:
-            print(f"error: {error}", file=sys.stderr)
-            sys.exit(1)
-
-    app.run(with_flags)
+    border.start(lambda _: main(read_flags()))

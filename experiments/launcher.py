@@ -4,9 +4,7 @@ A launcher has a frozen `Config` on top of `Common`, a `run(config) -> Results` 
 tests and benchmarks call, and under `__main__` one call of `main`.
 """
 
-import contextlib
 import dataclasses
-import errno
 import fcntl
 import hashlib
 import itertools
@@ -16,14 +14,16 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TypeVar
 
 import jax
-from absl import app, flags, logging
+from absl import flags
 
+from experiments import border
+from experiments.read_only import READ_ONLY, writable_twin
 from experiments.report import Plan, print_plan, print_results
 from nnguide.config import (
     InputError,
@@ -33,9 +33,11 @@ from nnguide.config import (
     digest,
     leaves,
     run_only,
+    user_path,
 )
 from nnguide.parallel import ClusterConfig, anyone, join_cluster, writes
 from nnguide.results import Claim, Results, write_whole
+from nnguide.training.plain_path import PlainPath
 
 LOCK = ".lock"  # a file in every workdir
 
@@ -90,25 +92,20 @@ def main(
     read_flags = define_flags(default)
     jax.config.config_with_absl()
 
-    def with_flags(arguments: Sequence[str]) -> None:
-        if not flags.FLAGS["verbosity"].present:  # the libraries' INFO would drown us
-            logging.set_verbosity(logging.WARNING)
-        with _told_in_one_line():
-            if len(arguments) > 1:
-                raise InputError(f"{arguments[1]}: not a flag; flags start with --.")
-            keep_compiled_programs()
-            config = read_flags()
-            # Before JAX's own notice of it, which several processes agree by.
-            signal.signal(signal.SIGTERM, _end)
-            join_cluster(config.cluster)
-            if config.dry:
-                print_plan(config, plan(config) if plan else None)
-                return
-            results = run(config)
-            if writes():
-                print_results(results)
+    def body(_: Sequence[str]) -> None:
+        keep_compiled_programs()
+        config = read_flags()
+        # Before JAX's own notice of it, which several processes agree by.
+        signal.signal(signal.SIGTERM, _end)
+        join_cluster(config.cluster)
+        if config.dry:
+            print_plan(config, plan(config) if plan else None)
+            return
+        results = run(config)
+        if writes():
+            print_results(results)
 
-    app.run(with_flags)
+    border.start(body)
 
 
 def _end(number: int, frame: FrameType | None) -> None:
@@ -116,28 +113,6 @@ def _end(number: int, frame: FrameType | None) -> None:
     del number, frame
     print("SIGTERM: the same command goes on from here", file=sys.stderr)
     sys.exit(0)
-
-
-@contextlib.contextmanager
-def _told_in_one_line() -> Iterator[None]:
-    """What a person can mend ends in one line and a status; our bugs do not."""
-    try:
-        yield
-    except InputError as error:
-        print(f"error: {error}", file=sys.stderr)
-        sys.exit(1)
-    except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
-            raise
-        print(
-            f"error: {error.filename or 'the disk'}: {error.strerror}; make room and "
-            "give the same command again, which goes on from here.",
-            file=sys.stderr,
-        )
-        sys.exit(1)
-    except KeyboardInterrupt:
-        print("interrupted; the same command goes on from here", file=sys.stderr)
-        sys.exit(130)
 
 
 def keep_compiled_programs() -> None:
@@ -168,7 +143,7 @@ def workdir_of(experiment: str, config: Common) -> Path:
       config: its config.
     """
     default = Path("runs") / experiment / digest(config)
-    return Path(config.workdir).expanduser() if config.workdir else default
+    return user_path(config.workdir) if config.workdir else default
 
 
 def open_workdir(experiment: str, config: Common) -> Path:
@@ -179,22 +154,23 @@ def open_workdir(experiment: str, config: Common) -> Path:
       config: its config; `run_only` fields may differ from an earlier run's.
 
     Returns:
-      The folder. The same command finds the same one.
+      The folder; for a run on read-only storage, a folder in the cache that links to
+      its checkpoints. The same command finds the same one.
 
     Raises:
       InputError: the folder holds a run of another config, or something else, or
         cannot be written.
     """
-    problem = ""
+    problem, workdir = "", workdir_of(experiment, config)
     if writes():  # the others would find what it has just written
         try:
-            _open(workdir_of(experiment, config), config)
+            workdir = _open(workdir, config)
         except InputError as error:
             problem = str(error)
     problem = anyone(problem)
     if problem:
         raise InputError(problem)
-    return workdir_of(experiment, config)
+    return workdir
 
 
 _locks: dict[Path, int] = {}  # the open lock files of this process
@@ -224,7 +200,9 @@ def _lock(workdir: Path) -> None:
     _locks[path] = file
 
 
-def _open(workdir: Path, config: Common) -> None:
+def _open(workdir: Path, config: Common) -> Path:
+    """`open_workdir` in the process that writes."""
+    _check_name(workdir)
     record = workdir / "config.json"
     if config.restart and record.exists():
         _lock(workdir)
@@ -237,13 +215,34 @@ def _open(workdir: Path, config: Common) -> None:
             "name another folder."
         )
     try:
-        workdir.mkdir(parents=True, exist_ok=True)
+        workdir.resolve().mkdir(parents=True, exist_ok=True)  # a link may lead nowhere
         _lock(workdir)
         write_whole(record, json.dumps(dict(leaves(config)), indent=1) + "\n")
     except OSError as error:
+        if error.errno in READ_ONLY and record.exists():
+            twin = writable_twin(workdir)
+            _lock(twin)
+            return twin
         raise InputError(
             f"--workdir={workdir}: cannot be written ({error.strerror}); name another."
         ) from None
+    return workdir
+
+
+def _check_name(workdir: Path) -> None:
+    """Checks that checkpoints can be written below this path.
+
+    Raises:
+      InputError: their paths would be too long for the system, or its characters need
+        a link that cannot be made.
+    """
+    longest, kept_free = 4096, 512  # bytes of Linux's PATH_MAX; what is made inside
+    if len(os.fsencode(workdir.absolute())) > longest - kept_free:
+        raise InputError(
+            f"--workdir={str(workdir)[:60]}...: longer than {longest - kept_free:,} "
+            "bytes; give a shorter path."
+        )
+    PlainPath(workdir.absolute()).close()
 
 
 def _holds_something(workdir: Path) -> bool:

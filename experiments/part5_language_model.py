@@ -176,9 +176,8 @@ def run(config: Config) -> Results:
             f"--restart: --stage={config.stage} uses a trained model; train anew with "
             "--stage=pretrain."
         )
-    workdir = launcher.workdir_of(NAME, config)
-    training_run.require_run(workdir)
-    launcher.open_workdir(NAME, config)
+    training_run.require_run(launcher.workdir_of(NAME, config))
+    workdir = launcher.open_workdir(NAME, config)
     if config.stage in ("finetune", "reward", "rlhf"):
         return _climb(config, _speaker(config, workdir), config.stage, workdir, started)
     claims = _use(config, workdir)
@@ -224,14 +223,14 @@ def _ladder(config: Config, started: float) -> Results:
             f"--dataset={config.data.dataset}: nothing can be said without a "
             "tokenizer; name one with --tokenizer."
         )
-    launcher.open_workdir(NAME, config)
+    speaker = Speaker(setting.model, None, setting.text.tokenizer)
+    setting = setting._replace(workdir=launcher.open_workdir(NAME, config))
 
     def pretrained(each: Setting) -> Params:
         return training_run.train(
             each, config.optimizer, config.train, config.batch_size
         ).params
 
-    speaker = Speaker(setting.model, None, setting.text.tokenizer)
     bot = _chatbot(config, speaker, setting.workdir)  # complains before the training
     base = pretrained(setting)
     climbed = rungs.climb(bot, base, "ladder", config.algorithm)
@@ -271,7 +270,7 @@ def _restore(config: Config, model: Model, workdir: Path) -> Trained:
 def _pretrain(config: Config, started: float) -> Results:
     style.require_matplotlib()
     setting = _setting(config, launcher.workdir_of(NAME, config))
-    launcher.open_workdir(NAME, config)
+    setting = setting._replace(workdir=launcher.open_workdir(NAME, config))
     trained = training_run.train(
         setting, config.optimizer, config.train, config.batch_size
     )

@@ -42,14 +42,41 @@ class InputError(ValueError):
     """
 
 
+def user_path(text: str) -> Path:
+    """A path as a person writes it, with `~` expanded.
+
+    Raises:
+      InputError: it is the address of a bucket, or nobody knows the home it names.
+    """
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+        raise InputError(
+            f"{text}: not a folder of this machine; mount the bucket and give its path."
+        )
+    try:
+        return Path(text).expanduser()
+    except RuntimeError:
+        raise InputError(
+            f"{text}: no home folder is known for it; give the whole path, or set HOME."
+        ) from None
+
+
 def cache_folder(chosen: str | None = None) -> Path:
     """Where data sets and compiled programs are kept between runs.
 
     `chosen`, else $NNGUIDE_CACHE, else nnguide in $XDG_CACHE_HOME or ~/.cache.
+
+    Raises:
+      InputError: no home folder is known.
     """
     if chosen or (chosen := os.environ.get("NNGUIDE_CACHE")):
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache", "nnguide").expanduser()
+        return user_path(chosen)
+    try:
+        return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "nnguide"
+    except InputError:
+        raise InputError(
+            "no home folder is known to keep data sets and compiled programs in; set "
+            "NNGUIDE_CACHE to a folder that you may write."
+        ) from None
 
 
 _Readers = dict[tuple[str, Any], Callable[[], Any]]

@@ -7,12 +7,13 @@ one answers in a line and stops.
 Source: 3Blue1Brown, "Large Language Models explained briefly".
 """
 
-import sys
+import itertools
 from collections.abc import Iterator, Sequence
 
 import jax
 import numpy as np
 
+from experiments.border import typed_lines
 from experiments.part5 import sample
 from experiments.part5.setting import Setting, Speaker
 from nnguide.config import InputError
@@ -76,7 +77,7 @@ def talk(
     said: list[Turn] = []
     key = jax.random.key(seed)
     print(f"The model sees the last {context} tokens of a document. End with exit.")
-    for asked in prompts or _lines():
+    for asked in prompts or _typed():
         try:
             chat.check_typed(asked, tokenizer)
         except InputError as error:
@@ -99,16 +100,9 @@ def talk(
         said.append(Turn(asked, answer.text))
 
 
-def _lines() -> Iterator[str]:
-    """What is typed, line by line, to the end."""
-    while True:
-        try:
-            line = input("User: " if sys.stdin.isatty() else "").strip()
-        except EOFError:
-            return
-        if line == "exit":
-            return
-        yield line
+def _typed() -> Iterator[str]:
+    """What is typed, until "exit" or the end."""
+    return itertools.takewhile(lambda line: line != "exit", typed_lines("User: "))
 
 
 def study(

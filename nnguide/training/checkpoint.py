@@ -12,6 +12,7 @@ import hashlib
 import itertools
 import json
 import math
+import re
 from pathlib import Path
 from typing import Any, Literal
 
@@ -23,6 +24,7 @@ from absl import logging
 from nnguide.config import InputError
 from nnguide.parallel import anyone, gathered, together, writes
 from nnguide.training.metrics import Row
+from nnguide.training.plain_path import PlainPath
 from nnguide.training.step import State
 
 
@@ -77,6 +79,8 @@ class Checkpoints:
         import orbax.checkpoint as ocp
         from orbax.checkpoint import checkpoint_managers as policies
 
+        self._workdir.mkdir(parents=True, exist_ok=True)
+        self._plain = PlainPath(self._workdir)
         keep, name = self._retention, self._retention.best
         stays: list[Any] = [
             policies.LatestN(keep.latest),
@@ -97,7 +101,8 @@ class Checkpoints:
             cleanup_tmp_directories=True,
             **best,
         )
-        return ocp.CheckpointManager(self._folder, options=options)
+        folder = self._plain.path / self._folder.name
+        return ocp.CheckpointManager(folder, options=options)
 
     def save(self, step: int, state: State, row: Row | None) -> None:
         """Starts to write a step; returns once the state may be donated.
@@ -138,7 +143,7 @@ class Checkpoints:
         """What a person needs to know of a save that failed."""
         good = self.steps()
         return InputError(
-            f"{self._folder}: step {step} cannot be saved ({_first_line(error)}); make "
+            f"{self._folder}: step {step} cannot be saved ({_reason(error)}); make "
             f"room or name another --workdir. Whole there: {good or 'none'}."
         )
 
@@ -236,6 +241,7 @@ class Checkpoints:
                 raise self._no_room(self.last_good or 0, error) from None
             finally:
                 manager.close()
+                self._plain.close()
 
 
 def _unreadable(step_folder: Path) -> str:
@@ -285,6 +291,12 @@ def _opened(record: dict[str, Any]) -> dict[str, Any]:
     if _sealed(record["arrays"]) != record:
         raise ValueError("it does not match its own digest")
     return record["arrays"]
+
+
+def _reason(error: Exception) -> str:
+    """What the system said, where TensorStore wrapped it in a list of its own steps."""
+    said = re.search(r": ([^:]+) \[os_error_code", str(error))
+    return said[1] if said else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import toy
 
-from experiments import launcher
+from experiments import border
 from nnguide import training
 from nnguide.data.batches import Batches, shuffled
 from nnguide.data.host import through_grain
@@ -40,7 +40,7 @@ def test_the_run_ends_in_one_line_and_goes_on_when_the_data_are_back(
             workdir=workdir,
         )
 
-    with pytest.raises(SystemExit) as end, launcher._told_in_one_line():
+    with pytest.raises(SystemExit) as end, border.one_line_errors():
         fit(tmp_path / "run")
     assert end.value.code == 1
     said = capfd.readouterr().err.splitlines()

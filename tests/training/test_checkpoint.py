@@ -3,11 +3,16 @@
 import shutil
 from pathlib import Path
 
+import jax
+import jax.numpy as jnp
+import optax
 import pytest
 import toy
 from absl import logging
 
 from nnguide.config import InputError
+from nnguide.training.checkpoint import Checkpoints, Retention
+from nnguide.training.step import State
 
 
 @pytest.fixture(scope="module")
@@ -108,3 +113,36 @@ def test_a_checkpoint_of_another_shape_is_refused(run, tmp_path):
 def test_an_unknown_best_metric_is_named(tmp_path):
     with pytest.raises(InputError, match=r"train\.best=test/nothing"):
         toy.fit(tmp_path, best="test/nothing")
+
+
+def _state(value: float) -> State:
+    params = {"weight": jnp.full((2, 3), value)}
+    step = jnp.zeros((), jnp.int32)
+    return State(step, params, optax.sgd(1.0).init(params), jax.random.key(0))
+
+
+def _saved_and_restored(folder: Path, value: float) -> float:
+    """What the weight is after a checkpoint was written and read."""
+    state = _state(value)
+    for action in (lambda it: it.save(1, state, None), lambda it: it.restore(state)):
+        checkpoints = Checkpoints(folder, Retention())
+        found = action(checkpoints)
+        checkpoints.close()
+    assert found is not None
+    return float(found[1].params["weight"][1, 2])
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["a [v2]", "a*b?{c}", "back\\slash", "~", "$HOME %41 100%d", "gs:", "two\nlines",
+     "né中", "\udce9", "é" * 120],
+    ids=range(10),
+)  # fmt: skip
+def test_a_folder_of_any_name_is_read_back(tmp_path, name):
+    assert _saved_and_restored(tmp_path / name, 0.5) == 0.5
+    assert not (tmp_path / name / "damaged_checkpoints").exists()
+
+
+def test_a_pattern_in_a_name_reads_no_other_folder_s_checkpoints(tmp_path):
+    assert _saved_and_restored(tmp_path / "run1", 1.0) == 1.0
+    assert _saved_and_restored(tmp_path / "run?", 2.0) == 2.0
