@@ -90,7 +90,8 @@ def draw_at(
     At temperature 0 it is the largest logit.
     """
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(logits)))
-    noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))(keys)
+    shape = logits.shape[1:]
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, shape, jnp.float32))(keys)
     return jnp.argmax(logits + temperature * noise, -1)
 
 
