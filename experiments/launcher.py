@@ -25,6 +25,7 @@ from absl import flags
 from experiments import border
 from experiments.read_only import READ_ONLY, writable_twin
 from experiments.report import Plan, print_plan, print_results
+from nnguide import code_folder
 from nnguide.config import (
     InputError,
     cache_folder,
@@ -131,6 +132,11 @@ def keep_compiled_programs() -> None:
     # Programs compiled for one type of CPU must not reach another one.
     kind = hashlib.sha256((platform.machine() + flags_line).encode()).hexdigest()[:8]
     folder = cache_folder() / "compiled" / f"jax-{jax.__version__}-{kind}"
+    try:
+        folder = code_folder.make(folder)
+    except InputError as error:
+        logging.warning("each run compiles anew: %s", error)
+        return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 

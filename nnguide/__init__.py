@@ -8,3 +8,5 @@ Part 4  the calculus of backpropagation `network.chain`
 `training` runs any of them, `data` feeds them, `parallel` spreads them over devices,
 `plots` draws what was measured, and `experiments` joins the pieces into launchers.
 """
+
+__version__ = "0.1.0"

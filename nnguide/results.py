@@ -15,9 +15,15 @@ from math import isfinite
 from pathlib import Path
 from typing import Any, Literal
 
+import nnguide
+
 Number = int | float  # counts are whole; beartype takes no int for a float
 Band = tuple[Number | None, Number | None]  # None: open on that side; ends belong to it
 Verdict = Literal["holds", "caveat", "false"]
+
+_SOURCES = ("nnguide", "experiments", ":(exclude,glob)**/__pycache__/**")
+# They point git to another repository; its own hooks run programs with them set.
+_ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"}
 
 
 def lies_in(value: Number, band: Band) -> bool:
@@ -134,23 +140,47 @@ def environment() -> dict[str, Any]:
         "device_kind": jax.devices()[0].device_kind,
         "device_count": jax.device_count(),
         "process_count": jax.process_count(),
+        "version": nnguide.__version__,
         "commit": _commit(),
     }
 
 
 def _commit() -> str | None:
-    """The commit of this code; None without git, or outside of a repository."""
-    try:
-        described = subprocess.run(
-            ["git", "describe", "--always", "--dirty", "--abbrev=12"],
-            cwd=Path(__file__).parent,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-    except FileNotFoundError:
+    """The commit of this code, "-dirty" appended where its files are modified.
+
+    None where no repository tracks them (an installation below somebody else's
+    project has that project's repository around it), and where git cannot say.
+    """
+    if _git("ls-files", "--error-unmatch", "--", "nnguide/results.py") is None:
         return None
-    return described.stdout.strip() or None
+    commit = _git("rev-parse", "--short=12", "HEAD")
+    changed = _git("status", "--porcelain", "--untracked-files=all", "--", *_SOURCES)
+    if commit is None or changed is None:
+        return None
+    return f"{commit}-dirty" if changed else commit
+
+
+def _git(*arguments: str) -> str | None:
+    """What git prints, run beside our packages; None where it fails.
+
+    It fails without git, outside of repositories and in those of another user. It may
+    neither ask nor wait, and writes nothing.
+    """
+    surroundings = {k: v for k, v in os.environ.items() if k not in _ELSEWHERE}
+    try:
+        done = subprocess.run(
+            ["git", "-c", "core.fsmonitor=false", *arguments],
+            cwd=Path(__file__).resolve().parents[1],
+            env={**surroundings, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,  # without a terminal
+            capture_output=True,
+            timeout=10,
+            check=True,
+        )
+    except (OSError, subprocess.SubprocessError):
+        return None
+    return done.stdout.decode(errors="replace").strip()
 
 
 def write_whole(path: Path, content: str | bytes) -> None:

@@ -18,6 +18,14 @@ def platform() -> str:
     return _elsewhere.get() or jax.default_backend()
 
 
+def compute_capability() -> tuple[int, ...] | None:
+    """Of the NVIDIA GPUs here, (9, 0) for Hopper; None where there are none."""
+    device = jax.local_devices()[0]
+    if "cuda" not in device.client.platform_version:
+        return None
+    return tuple(int(part) for part in device.compute_capability.split("."))
+
+
 @contextlib.contextmanager
 def compiling_for(name: str) -> Iterator[None]:
     """While it lasts, programs are traced for another platform.

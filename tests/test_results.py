@@ -9,6 +9,7 @@ from pathlib import Path
 import jax
 import pytest
 
+import nnguide
 from nnguide import results
 from nnguide.results import Caveat, Claim, Results
 
@@ -137,17 +138,98 @@ def test_results_json_has_the_promised_fields(tmp_path):
     assert content["environment"]["device_count"] == jax.device_count()
 
 
-def test_the_environment_is_known_without_git(monkeypatch):
-    def missing(*args, **kwargs):
-        raise FileNotFoundError("git")
+def git(folder, *arguments):
+    name = ["-c", "user.name=a", "-c", "user.email=a@b", "-c", "safe.directory=*"]
+    return subprocess.run(
+        ["git", *name, *arguments], cwd=folder, check=True, capture_output=True
+    ).stdout.decode()
 
-    monkeypatch.setattr(subprocess, "run", missing)
-    assert results.environment()["commit"] is None
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """Somebody's repository, with our packages as plain files in `site`."""
+    for package in ("nnguide", "experiments"):
+        (tmp_path / "site" / package).mkdir(parents=True)
+        (tmp_path / "site" / package / "__init__.py").touch()
+    (tmp_path / "site/nnguide/results.py").touch()
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "site/nnguide/results.py"))
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "commit", "-q", "--allow-empty", "-m", "somebody's project")
+    return tmp_path
+
+
+def recorded():
+    surroundings = results.environment()
+    assert surroundings["version"] == nnguide.__version__
+    return surroundings["commit"]
+
+
+def test_a_repository_around_the_installation_is_not_ours(project):
+    assert recorded() is None
+    (project / ".gitignore").write_text("site\n")
+    git(project, "add", ".gitignore")
+    git(project, "commit", "-q", "-m", "an environment is ignored")
+    assert recorded() is None
+
+
+def test_a_repository_that_tracks_the_packages_is_ours_with_changes_marked(project):
+    git(project, "add", "site")
+    git(project, "commit", "-q", "-m", "ours")
+    commit = git(project, "rev-parse", "HEAD")[:12]
+    (project / "notes.txt").write_text("theirs")  # no file of ours
+    (project / "site/nnguide/__pycache__").mkdir()
+    (project / "site/nnguide/__pycache__/results.pyc").touch()
+    assert recorded() == commit
+    for package in ("nnguide", "experiments"):
+        (project / "site" / package / "__init__.py").write_text("changed = True\n")
+        assert recorded() == f"{commit}-dirty"
+        git(project, "checkout", "-q", "site")
+    (project / "site/experiments/new.py").touch()
+    assert recorded() == f"{commit}-dirty"
+
+
+def test_the_commit_is_of_the_submodule_that_holds_the_packages(project):
+    inner = git(project / "site", "init", "-q") or project / "site"
+    git(inner, "add", ".")
+    git(inner, "commit", "-q", "-m", "ours")
+    git(project, "add", "site")  # as a submodule is: by its commit
+    git(project, "commit", "-q", "-m", "with ours")
+    assert recorded() == git(inner, "rev-parse", "HEAD")[:12]
+
+
+def test_variables_that_name_another_repository_are_not_followed(project, monkeypatch):
+    git(project, "add", "site")
+    git(project, "commit", "-q", "-m", "ours")
+    (project / "other").mkdir()
+    git(project / "other", "init", "-q")
+    monkeypatch.setenv("GIT_DIR", str(project / "other/.git"))
+    monkeypatch.setenv("GIT_WORK_TREE", str(project / "other"))
+    found = recorded()
+    monkeypatch.undo()
+    assert found == git(project, "rev-parse", "HEAD")[:12]
+
+
+@pytest.mark.parametrize(
+    "failure",
+    [
+        FileNotFoundError("git"),
+        PermissionError("git"),
+        subprocess.TimeoutExpired("git", 10),
+        subprocess.CalledProcessError(128, "git", stderr=b"dubious ownership"),
+    ],
+)
+def test_git_that_is_missing_hangs_or_refuses_leaves_the_version(monkeypatch, failure):
+    def fails(*args, **kwargs):
+        raise failure
+
+    monkeypatch.setattr(subprocess, "run", fails)
+    assert recorded() is None
 
 
 def test_the_environment_has_no_commit_outside_of_a_repository(monkeypatch, tmp_path):
-    monkeypatch.setattr(results, "__file__", str(tmp_path / "results.py"))
-    assert results.environment()["commit"] is None
+    monkeypatch.setattr(results, "__file__", str(tmp_path / "nnguide/results.py"))
+    monkeypatch.setenv("GIT_CEILING_DIRECTORIES", str(tmp_path.parent))
+    assert recorded() is None
 
 
 def test_a_kill_while_writing_leaves_the_old_file(monkeypatch, tmp_path):

@@ -1,7 +1,8 @@
 """C++ sources of ours as functions that XLA calls, compiled on this machine.
 
 The first use takes some seconds for the compiler; what it made is kept in the cache
-folder, one file for each source, compiler command and kind of processor.
+folder, one file for each source, compiler command and kind of processor. Where others
+may write to that folder, nothing is loaded from it.
 
 Source: XLA's foreign function interface, https://docs.jax.dev/en/latest/ffi.html.
 """
@@ -19,7 +20,8 @@ from pathlib import Path
 import jax
 from absl import logging
 
-from nnguide.config import cache_folder
+from nnguide import code_folder
+from nnguide.config import InputError, cache_folder
 
 SHARED = Path(__file__).parent  # headers of all sources
 OPTIONS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
@@ -45,7 +47,7 @@ def lacking(source: Path, functions: tuple[str, ...]) -> str:
     except subprocess.CalledProcessError as error:
         lines = [line for line in error.stderr.splitlines() if "error" in line]
         return f"{compiler} cannot compile {source.name}: {(lines or ['no reason'])[0]}"
-    except OSError as error:
+    except (OSError, InputError) as error:
         return f"{source.name} cannot be compiled or loaded: {error}"
     for name in functions:
         capsule = jax.ffi.pycapsule(getattr(library, name))
@@ -60,16 +62,18 @@ def _built(source: Path, command: list[str]) -> Path:
     texts = [each.read_text() for each in (source, *headers)]
     parts = [*texts, *command, jax.__version__, _processor()]
     digest = hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
-    target = cache_folder() / "kernels" / f"{source.stem}-{digest}.so"
+    kept = code_folder.make(cache_folder() / "kernels")
+    target = kept / f"{source.stem}-{digest}.so"
     if target.exists():
+        code_folder.check(target)
         return target
     logging.info("compiling %s, once on this machine", source.name)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=target.parent) as folder:
+    with tempfile.TemporaryDirectory(dir=kept) as folder:
         made = Path(folder, target.name)
         subprocess.run(
             [*command, "-o", str(made)], check=True, capture_output=True, text=True
         )
+        made.chmod(0o700)  # the compiler goes by the umask
         made.replace(target)  # whole or not at all, whoever else compiles it now
     return target
 

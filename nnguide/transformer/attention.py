@@ -181,7 +181,7 @@ class Attention(nn.Module):
         )
         kernel, _ = attention_kernels.choose(
             self.execution.attention, wants, target.platform(), dtype,
-            config.head_width, query.shape[1],
+            config.head_width, query.shape[1], key.shape[1],
         )  # fmt: skip
         if self.is_mutable_collection("intermediates"):
             pattern = attention_kernels.pattern(query, key, **rules)

@@ -11,8 +11,9 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 import pytest
+from jax._src.cudnn import fused_attention_stablehlo
 
-from nnguide import parallel, training
+from nnguide import parallel, target, training
 from nnguide.config import InputError
 from nnguide.data.batches import Batches, RowStream
 from nnguide.diffusion import clip, contrastive, zero_shot
@@ -272,3 +273,22 @@ def test_places_count_who_is_ahead_and_ties():
     assert [float(zero_shot.recall(places, k)) for k in (1, 2, 3)] == pytest.approx(
         [1 / 3, 2 / 3, 1]
     )
+
+
+@pytest.mark.parametrize(("context", "fused"), [(77, False), (76, True)])
+def test_it_can_be_trained_on_a_gpu_whatever_the_texts_length(
+    context, fused, monkeypatch
+):
+    """cuDNN's attention has no gradient for CLIP's 77 tokens; another kernel has."""
+    monkeypatch.setattr(fused_attention_stablehlo, "check_cudnn_version", lambda: 91000)
+    wide = dataclasses.replace(TEXT, embedding=16, context=context)
+    config = dataclasses.replace(TINY, text=wide)
+    tokens = jax.ShapeDtypeStruct((ROWS, context), jnp.int32)
+    with target.compiling_for("gpu"):
+        functions = clip.functions(config)
+        params = jax.eval_shape(functions.init, jax.random.key(0))
+        shapes = jax.eval_shape(batch) | {"tokens": tokens}
+        step = jax.jit(jax.grad(lambda *x: functions.loss(*x)[0][0]))
+        traced = step.trace(nn.unbox(params), shapes, jax.random.key(0))
+    program = traced.lower(lowering_platforms=("cuda",)).as_text()
+    assert ("__cudnn$fmhaSoftmaxBackward" in program) == fused

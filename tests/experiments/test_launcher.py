@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import jax
 import pytest
 from absl import flags
 
@@ -193,3 +194,22 @@ def test_dry_describes_the_run_and_trains_nothing(tmp_path):
     flops = 2 * 10 * (2 * 784 * 16 + 3 * (16 * 16 + 16 * 10))
     assert f"{flops:,}" in done.stdout
     assert os.listdir(tmp_path) == []
+
+
+def test_programs_are_not_kept_where_others_can_write(tmp_path, monkeypatch, caplog):
+    monkeypatch.setenv("NNGUIDE_CACHE", str(tmp_path / "cache"))
+    before = jax.config.values["jax_compilation_cache_dir"]
+    try:
+        jax.config.update("jax_compilation_cache_dir", None)
+        launcher.keep_compiled_programs()
+        kept = Path(jax.config.values["jax_compilation_cache_dir"])
+        assert kept.is_relative_to(tmp_path / "cache" / "compiled")
+        jax.config.update("jax_compilation_cache_dir", None)
+        (tmp_path / "cache").chmod(0o777)
+        with caplog.at_level("WARNING", "absl"):
+            launcher.keep_compiled_programs()
+        assert jax.config.values["jax_compilation_cache_dir"] is None
+        assert "each run compiles anew" in caplog.text
+        assert f"chmod go-w {tmp_path / 'cache'}" in caplog.text
+    finally:
+        jax.config.update("jax_compilation_cache_dir", before)

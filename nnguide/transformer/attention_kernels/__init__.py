@@ -5,9 +5,11 @@
 what each can do.
 """
 
+import functools
 from collections.abc import Callable
 from typing import Any
 
+import jax
 import jax.numpy as jnp
 from jaxtyping import Bool, Float
 
@@ -25,6 +27,7 @@ from nnguide.transformer.attention_kernels.mask import Segments
 from nnguide.transformer.attention_kernels.table import (
     TABLE,
     AttentionName,
+    Case,
     Wants,
     cannot,
     choose,
@@ -81,10 +84,12 @@ def attend(
       dropout_key: decides which; needed when dropout > 0.
 
     Raises:
-      InputError: the kernel is unknown or cannot do it; the dropout key is missing.
+      InputError: the kernel is unknown or cannot do it, or is differentiated and cannot
+        be; the dropout key is missing.
     """
     if dropout and dropout_key is None:
         raise InputError(f"dropout={dropout}: no dropout_key. Give a random key.")
+    lengths = query.shape[1], key.shape[1]
     wants = Wants(
         causal=causal,
         segments=segments is not None,
@@ -94,7 +99,7 @@ def attend(
         dropout=dropout > 0,
         float32=query.dtype == jnp.float32,
     )
-    check(kernel, wants, query, key)
+    check(kernel, case := Case(wants, query.dtype, query.shape[3], *lengths))
     asked: dict[str, Any] = {"causal": causal}  # a kernel takes what it can do
     if segments is not None:
         asked["segments"] = segments
@@ -104,15 +109,24 @@ def attend(
         asked["softcap"] = softcap
     if dropout:
         asked |= {"dropout": dropout, "dropout_key": dropout_key}
-    return KERNELS[kernel](query, key, value, **asked)
+    call = functools.partial(KERNELS[kernel], **asked)
+    if why := cannot(kernel, case, training=True):
+        call = _refusing_gradients(call, f"attention={kernel}: {why}. Give auto.")
+    return call(query, key, value)
 
 
-def check(
-    kernel: str,
-    wants: Wants,
-    query: Float[Array, "B T H K"],
-    key: Float[Array, "B S G K"],
-) -> None:
+def _refusing_gradients(call: Callable[..., Any], reason: str) -> Callable[..., Any]:
+    """The function as it is, with an InputError where it is differentiated."""
+
+    def refuse(*arguments: Any) -> Any:
+        raise InputError(reason)
+
+    guarded = jax.custom_vjp(call)
+    guarded.defvjp(refuse, refuse)
+    return guarded
+
+
+def check(kernel: str, case: Case) -> None:
     """Checks that a kernel can do what a call needs, wherever it runs.
 
     Raises:
@@ -122,6 +136,5 @@ def check(
         raise InputError(
             f"attention={kernel}: no such kernel. Give one of {', '.join(TABLE)}."
         )
-    for tokens in (query.shape[1], key.shape[1]):
-        if why := cannot(kernel, wants, query.dtype, query.shape[-1], tokens):
-            raise InputError(f"attention={kernel}: {why}. Give auto.")
+    if why := cannot(kernel, case):
+        raise InputError(f"attention={kernel}: {why}. Give auto.")
