@@ -242,7 +242,7 @@ def _train(
                 stop = checkpoints is not None and interruption.asked(done)
                 stop = stop and done % stop_every == 0
                 if checkpoints and (stop or due(done, config.save_every, config.steps)):
-                    save(recorder, checkpoints, waiting, done, state)
+                    save(recorder, checkpoints, waiting, done, state, config.best)
                     waiting = None
                 if stop and done < config.steps:
                     _end(done, checkpoints)

@@ -23,13 +23,14 @@ Row = dict[str, Any]
 def means(metrics: Metrics, prefix: str = "") -> Row:
     """Fetches sums and divides them by their weights; a vector becomes a list.
 
-    What counted nothing at all, of skipped steps, is left out.
+    A metric whose weight is 0 has no mean and is left out: that of skipped steps, or of
+    an evaluation in which nothing counts.
     """
     fetched = jax.device_get(metrics)
     return {
         prefix + name: (np.float64(total) / np.float64(weight)).tolist()
         for name, (total, weight) in sorted(fetched.items())
-        if np.any(weight) or np.any(total)
+        if np.all(weight)
     }
 
 

@@ -33,7 +33,8 @@ class OptimizerConfig:
       momentum: the share of the last update kept by momentum and muon.
       beta1: decay of the first moment (adamw, lion).
       beta2: decay of the second moment (adamw, lion).
-      weight_decay: pull towards 0 on matrices alone (adamw, lion, muon).
+      weight_decay: pull towards 0 on matrices and embedding tables, on no bias and no
+        norm's scale; adamw, lion and muon follow this one rule.
       clip: largest norm of a whole gradient; 0 is off.
       average_decay: decay of a running average of the parameters; 0 is off.
     """
@@ -128,14 +129,17 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
         "lion": lambda: optax.lion(
             rate, beta1, beta2, weight_decay=decay, mask=is_matrix
         ),
-        "muon": lambda: contrib.muon(
-            rate,
-            beta=config.momentum,
-            weight_decay=decay,
-            weight_decay_mask=is_matrix,
-            adam_b1=beta1,
-            adam_b2=beta2,
-            muon_weight_dimension_numbers=_matrix_axes,
+        # Optax's own decay would not reach the parameters that Adam has, the tables.
+        "muon": lambda: optax.chain(
+            contrib.muon(
+                1.0,
+                beta=config.momentum,
+                adam_b1=beta1,
+                adam_b2=beta2,
+                muon_weight_dimension_numbers=_matrix_axes,
+            ),
+            optax.add_decayed_weights(-decay, mask=is_matrix),
+            optax.scale_by_learning_rate(rate, flip_sign=False),
         ),
     }[config.name]
     links = [rule()]
@@ -147,9 +151,13 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
 
 
 def is_matrix(params: Params) -> Any:
-    """A tree of booleans: which parameters are matrices (no bias, no norm's scale)."""
+    """A tree of booleans: which parameters are matrices or tables.
+
+    No bias and no norm's scale is one, stacked or not.
+    """
     return jax.tree.map_with_path(
-        lambda path, _: _name(path) not in ("bias", "scale"), params
+        lambda path, leaf: leaf.ndim > 1 and _name(path) not in ("bias", "scale"),
+        params,
     )
 
 

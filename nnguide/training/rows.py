@@ -71,6 +71,12 @@ def record(
     return row
 
 
+def _names(waiting: Waiting) -> set[str]:
+    return {
+        prefix + name for prefix, metrics in waiting.metrics.items() for name in metrics
+    }
+
+
 def _not_finite(what: str, step: int, checkpoints: Checkpoints | None) -> NonFiniteLoss:
     good = checkpoints.last_good if checkpoints else None
     return NonFiniteLoss(
@@ -87,9 +93,15 @@ def save(
     waiting: Waiting | None,
     step: int,
     state: State,
+    best: str = "",
 ) -> None:
-    """Metrics first, then the state; nothing that is not finite."""
+    """Metrics first, then the state; nothing that is not finite.
+
+    A step at which the metric `best` counted nothing is saved, but is no best one.
+    """
     row = record(recorder, checkpoints, waiting) if waiting else None
+    if row and waiting and best in _names(waiting) - row.keys():
+        row = None
     recorder.sync()
     if not all_finite(state.params):
         raise _not_finite("a parameter is not finite", step, checkpoints)
