@@ -24,6 +24,7 @@ from typing import Literal, TypeVar
 import jax
 from absl import app, flags, logging
 
+from experiments.extension import is_extension
 from experiments.report import Plan, print_plan, print_results
 from nnguide.config import (
     InputError,
@@ -171,12 +172,13 @@ def workdir_of(experiment: str, config: Common) -> Path:
     return Path(config.workdir).expanduser() if config.workdir else default
 
 
-def open_workdir(experiment: str, config: Common) -> Path:
+def open_workdir(experiment: str, config: Common, trains: bool = True) -> Path:
     """Makes or finds the run's folder and writes config.json into it.
 
     Args:
       experiment: the launcher's name.
       config: its config; `run_only` fields may differ from an earlier run's.
+      trains: whether a training follows, so that an earlier one may be extended.
 
     Returns:
       The folder. The same command finds the same one.
@@ -188,7 +190,7 @@ def open_workdir(experiment: str, config: Common) -> Path:
     problem = ""
     if writes():  # the others would find what it has just written
         try:
-            _open(workdir_of(experiment, config), config)
+            _open(workdir_of(experiment, config), config, trains)
         except InputError as error:
             problem = str(error)
     problem = anyone(problem)
@@ -224,13 +226,13 @@ def _lock(workdir: Path) -> None:
     _locks[path] = file
 
 
-def _open(workdir: Path, config: Common) -> None:
+def _open(workdir: Path, config: Common, trains: bool) -> None:
     record = workdir / "config.json"
     if config.restart and record.exists():
         _lock(workdir)
         _move_aside(workdir.resolve())
     if record.exists():
-        _check_same_run(config, record)
+        _check_same_run(config, record, trains)
     elif _holds_something(workdir):
         raise InputError(
             f"--workdir={workdir}: not empty and no run of ours (no config.json); "
@@ -262,7 +264,7 @@ def _move_aside(workdir: Path) -> None:
     print(f"the earlier run was moved to {target}", file=sys.stderr)
 
 
-def _check_same_run(config: Common, record: Path) -> None:
+def _check_same_run(config: Common, record: Path, trains: bool) -> None:
     try:
         saved = dict(json.loads(record.read_text()))
     except (TypeError, ValueError):
@@ -270,7 +272,7 @@ def _check_same_run(config: Common, record: Path) -> None:
             f"{record}: not a run's config; start again with --restart."
         ) from None
     different = differences(config, saved)
-    if different:
+    if different and not (trains and is_extension(config, different, record.parent)):
         pairs = ", ".join(
             f"--{name} {old} there, {new} asked"
             for name, (old, new) in different.items()

@@ -178,7 +178,7 @@ def run(config: Config) -> Results:
         )
     workdir = launcher.workdir_of(NAME, config)
     training_run.require_run(workdir)
-    launcher.open_workdir(NAME, config)
+    launcher.open_workdir(NAME, config, trains=False)
     if config.stage in ("finetune", "reward", "rlhf"):
         return _climb(config, _speaker(config, workdir), config.stage, workdir, started)
     claims = _use(config, workdir)

@@ -246,6 +246,15 @@ def leaves(
             yield name, list(value) if isinstance(value, tuple) else value
 
 
+def groups(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields a config and all configs nested in it, each with its flags' prefix."""
+    yield prefix, config
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from groups(value, _group(field, prefix))
+
+
 def digest(config: DataclassInstance) -> str:
     """Eight hex digits that name what a config learns (`run_only` fields left out)."""
     learned = {k: _number(v) for k, v in leaves(config, learned_only=True)}

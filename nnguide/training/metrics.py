@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -72,6 +73,7 @@ class Recorder:
       show: draw a progress bar (a plain line now and then if there is no terminal).
       writes: whether this process writes the files and draws the bar; where not, it
         reads back the earlier rows all the same.
+      edit: what becomes of the earlier rows; None leaves them as they are.
     """
 
     def __init__(
@@ -81,6 +83,7 @@ class Recorder:
         last_step: int,
         show: bool,
         writes: bool = True,
+        edit: Callable[[list[Row]], list[Row]] | None = None,
     ) -> None:
         self.history: list[Row] = []
         self._file = self._timings = self._board = None
@@ -89,7 +92,8 @@ class Recorder:
         self._progress = Progress(first_step, last_step) if show and writes else None
         if workdir:
             workdir.mkdir(parents=True, exist_ok=True)
-            self.history = read_rows(workdir / "metrics.jsonl", first_step)
+            rows = read_rows(workdir / "metrics.jsonl", first_step)
+            self.history = edit(rows) if edit else rows
         if workdir and writes:
             path = workdir / "metrics.jsonl"
             kept = "".join(json.dumps(row) + "\n" for row in self.history)

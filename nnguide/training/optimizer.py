@@ -105,6 +105,21 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
     return optax.join_schedules([optax.linear_schedule(0.0, rate, warm), after], [warm])
 
 
+def same_rates(config: OptimizerConfig, steps: int, more: int, trained: int) -> bool:
+    """Whether the first steps of two runs of different lengths have the same rates.
+
+    Args:
+      config: of both.
+      steps: length of the one run.
+      more: of the other.
+      trained: how many of their steps are compared.
+    """
+    numbers = jnp.arange(steps)
+    one, other = (make_schedule(config, length)(numbers) for length in (steps, more))
+    same = jnp.asarray(one) == jnp.asarray(other)  # a constant gives one number for all
+    return bool(jnp.broadcast_to(same, numbers.shape)[:trained].all())
+
+
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
     """Builds the Optax chain: clip, the rule with its schedule, the running average.
 
@@ -142,7 +157,7 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
             optax.scale_by_learning_rate(rate, flip_sign=False),
         ),
     }[config.name]
-    links = [rule()]
+    links: list[optax.GradientTransformation] = [rule()]
     if config.clip:
         links.insert(0, optax.clip_by_global_norm(config.clip))
     if config.average_decay:

@@ -3,7 +3,7 @@
 A row is fetched one call late, while the devices compute the next.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -51,6 +51,35 @@ def due_metrics(
         for name, evaluate in evaluators.items():
             row[name + "/"] = evaluate(params)
     return Waiting(done, row) if row else None
+
+
+def due_rows(
+    rows: list[Row], evaluations: Collection[str], config: Config
+) -> list[Row]:
+    """Rows of an earlier run as one of `config.steps` steps writes them.
+
+    The last row of a shorter run holds what was due only because the run ended.
+
+    Args:
+      rows: of metrics.jsonl.
+      evaluations: the names that evaluations' metrics begin with.
+      config: of the run that goes on.
+    """
+    kept = []
+    for row in rows:
+        logs = due(row["step"], config.log_every, config.steps)
+        evaluates = due(row["step"], config.evaluate_every, config.steps)
+        if not (logs or evaluates):
+            continue
+        kept.append(
+            {
+                name: value
+                for name, value in row.items()
+                if name == "step"
+                or (evaluates if name.partition("/")[0] in evaluations else logs)
+            }
+        )
+    return kept
 
 
 def record(
