@@ -23,6 +23,7 @@ import jax
 from absl import flags
 
 from experiments import border
+from experiments.extension import is_extension
 from experiments.read_only import READ_ONLY, writable_twin
 from experiments.report import Plan, print_plan, print_results
 from nnguide import code_folder
@@ -152,12 +153,13 @@ def workdir_of(experiment: str, config: Common) -> Path:
     return user_path(config.workdir) if config.workdir else default
 
 
-def open_workdir(experiment: str, config: Common) -> Path:
+def open_workdir(experiment: str, config: Common, trains: bool = True) -> Path:
     """Makes or finds the run's folder and writes config.json into it.
 
     Args:
       experiment: the launcher's name.
       config: its config; `run_only` fields may differ from an earlier run's.
+      trains: whether a training follows, so that an earlier one may be extended.
 
     Returns:
       The folder; for a run on read-only storage, a folder in the cache that links to
@@ -170,7 +172,7 @@ def open_workdir(experiment: str, config: Common) -> Path:
     problem, workdir = "", workdir_of(experiment, config)
     if writes():  # the others would find what it has just written
         try:
-            workdir = _open(workdir, config)
+            workdir = _open(workdir, config, trains)
         except InputError as error:
             problem = str(error)
     problem = anyone(problem)
@@ -206,7 +208,7 @@ def _lock(workdir: Path) -> None:
     _locks[path] = file
 
 
-def _open(workdir: Path, config: Common) -> Path:
+def _open(workdir: Path, config: Common, trains: bool) -> Path:
     """`open_workdir` in the process that writes."""
     _check_name(workdir)
     record = workdir / "config.json"
@@ -214,7 +216,7 @@ def _open(workdir: Path, config: Common) -> Path:
         _lock(workdir)
         _move_aside(workdir.resolve())
     if record.exists():
-        _check_same_run(config, record)
+        _check_same_run(config, record, trains)
     elif _holds_something(workdir):
         raise InputError(
             f"--workdir={workdir}: not empty and no run of ours (no config.json); "
@@ -267,7 +269,7 @@ def _move_aside(workdir: Path) -> None:
     print(f"the earlier run was moved to {target}", file=sys.stderr)
 
 
-def _check_same_run(config: Common, record: Path) -> None:
+def _check_same_run(config: Common, record: Path, trains: bool) -> None:
     try:
         saved = dict(json.loads(record.read_text()))
     except (TypeError, ValueError):
@@ -275,7 +277,7 @@ def _check_same_run(config: Common, record: Path) -> None:
             f"{record}: not a run's config; start again with --restart."
         ) from None
     different = differences(config, saved)
-    if different:
+    if different and not (trains and is_extension(config, different, record.parent)):
         pairs = ", ".join(
             f"--{name} {old} there, {new} asked"
             for name, (old, new) in different.items()

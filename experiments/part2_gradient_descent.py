@@ -29,7 +29,7 @@ from experiments.part2.setting import GUIDE, Setting, task_of
 from experiments.part2.smoothness import Config as SmoothnessConfig
 from experiments.part2.surface import Config as SurfaceConfig
 from experiments.report import Plan
-from nnguide.config import InputError, run_only, ungrouped
+from nnguide.config import InputError, run_only, seed_field, ungrouped
 from nnguide.data.images import ImageConfig, image_batches, load_images
 from nnguide.network.descent import gradient_descent
 from nnguide.plots import style
@@ -60,7 +60,7 @@ class Config(launcher.Common):
 
     study: Study = run_only("all")
     data: ImageConfig = ungrouped(ImageConfig())
-    seed: int = 0
+    seed: int = seed_field("seed")
     cost: CostConfig = CostConfig()
     surface: SurfaceConfig = SurfaceConfig()
     gradient: GradientConfig = GradientConfig()

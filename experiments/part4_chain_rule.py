@@ -11,7 +11,7 @@ import time
 from experiments import launcher
 from experiments.part4 import one_neuron, price, three_ways
 from experiments.part4.setting import set_up
-from nnguide.config import InputError, run_only, ungrouped
+from nnguide.config import InputError, run_only, seed_field, ungrouped
 from nnguide.data.images import ImageConfig, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.plots import style
@@ -36,7 +36,7 @@ class Config(launcher.Common):
     data: ImageConfig = ungrouped(ImageConfig())
     network: MlpConfig = MlpConfig()
     examples: int = 10
-    seed: int = 0
+    seed: int = seed_field("seed")
     chunk: int = run_only(16)
 
     def __post_init__(self) -> None:

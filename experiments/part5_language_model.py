@@ -177,7 +177,7 @@ def run(config: Config) -> Results:
             "--stage=pretrain."
         )
     training_run.require_run(launcher.workdir_of(NAME, config))
-    workdir = launcher.open_workdir(NAME, config)
+    workdir = launcher.open_workdir(NAME, config, trains=False)
     if config.stage in ("finetune", "reward", "rlhf"):
         return _climb(config, _speaker(config, workdir), config.stage, workdir, started)
     claims = _use(config, workdir)

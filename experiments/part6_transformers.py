@@ -32,7 +32,7 @@ from experiments.part6.setting import Setting, Training, fitting, train
 from experiments.part6.softmax import Config as SoftmaxConfig
 from experiments.part6.tokens import Config as TokensConfig
 from experiments.report import Plan
-from nnguide.config import InputError, leaves, run_only, ungrouped
+from nnguide.config import InputError, leaves, run_only, seed_field, ungrouped
 from nnguide.data.text import TextConfig, load_text
 from nnguide.plots import style
 from nnguide.results import Claim, Results
@@ -82,7 +82,7 @@ class Config(launcher.Common):
         initial_std=0.06,  # GPT-2's 0.02 is for vectors 12 times as long
     )
     training: Training = Training()
-    seed: int = 0
+    seed: int = seed_field("seed")
     tokens: TokensConfig = TokensConfig()
     directions: DirectionsConfig = DirectionsConfig()
     cross_token: CrossTokenConfig = CrossTokenConfig()

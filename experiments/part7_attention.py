@@ -31,7 +31,7 @@ from experiments.part7.scaling import Config as ScalingConfig
 from experiments.part7.setting import Setting
 from experiments.part7.value_rank import Config as ValueRankConfig
 from experiments.report import Plan
-from nnguide.config import run_only, ungrouped
+from nnguide.config import run_only, seed_field, ungrouped
 from nnguide.data.text import TextConfig, load_text
 from nnguide.plots import style
 from nnguide.results import Claim, Results
@@ -70,7 +70,7 @@ class Config(launcher.Common):
 
     study: Study = run_only("all")
     data: TextConfig = ungrouped(TextConfig())
-    seed: int = 0
+    seed: int = seed_field("seed")
     mole: MoleConfig = MoleConfig()
     adjective: AdjectiveConfig = AdjectiveConfig()
     scaling: ScalingConfig = ScalingConfig()

@@ -18,7 +18,7 @@ from experiments.part8.orthogonal import Config as OrthogonalConfig
 from experiments.part8.setting import Setting
 from experiments.part8.superposition import Config as SuperpositionConfig
 from experiments.part8.tracing import Config as TracingConfig
-from nnguide.config import run_only
+from nnguide.config import run_only, seed_field
 from nnguide.plots import style
 from nnguide.results import Claim, Results
 
@@ -41,7 +41,7 @@ class Config(launcher.Common):
     """
 
     study: Study = run_only("all")
-    seed: int = 0
+    seed: int = seed_field("seed")
     gate: GateConfig = GateConfig()
     capacity: CapacityConfig = CapacityConfig()
     tracing: TracingConfig = TracingConfig()

@@ -16,7 +16,7 @@ from experiments.part9.digits import Config as DigitsConfig
 from experiments.part9.scenes import Config as ScenesConfig
 from experiments.part9.setting import Setting
 from experiments.part9.spiral import Config as SpiralConfig
-from nnguide.config import run_only
+from nnguide.config import run_only, seed_field
 from nnguide.data.scene_captions import tokens_of
 from nnguide.diffusion.guidance import GuidanceConfig
 from nnguide.diffusion.samplers import SamplerConfig
@@ -45,7 +45,7 @@ class Config(launcher.Common):
     """
 
     study: Study = run_only("spiral")
-    seed: int = 0
+    seed: int = seed_field("seed")
     sampler: SamplerConfig = run_only(SamplerConfig())
     guidance: GuidanceConfig = dataclasses.field(
         default=GuidanceConfig(), metadata={"ungrouped": True, "run_only": True}

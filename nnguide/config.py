@@ -125,6 +125,45 @@ def alone(default: Any) -> Any:
     return dataclasses.field(default=default, metadata={"alone": True})
 
 
+MOST_SEED = 2**32 - 1
+
+
+def seed_field(flag: str) -> Any:
+    """A field for a seed, 0 by default, that refuses what has no key of its own.
+
+    JAX makes keys of 32 bits unless it computes with 64: a longer or negative seed
+    would silently draw what another one draws.
+
+    Args:
+      flag: the field's flag, which the refusal names.
+
+    Returns:
+      A default for a dataclass's field. It checks each value where it is set, which
+      leaves `__post_init__` to the config.
+    """
+    return _Seed(flag)
+
+
+class _Seed:
+    """A descriptor; a dataclass takes what it gives the class as the default."""
+
+    def __init__(self, flag: str) -> None:
+        self._flag = flag
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, config: Any, owner: type | None = None) -> int:
+        return 0 if config is None else vars(config)[self._name]
+
+    def __set__(self, config: Any, seed: int) -> None:
+        if not 0 <= seed <= MOST_SEED:
+            raise InputError(
+                f"--{self._flag}={seed}: give a whole number from 0 to {MOST_SEED}."
+            )
+        vars(config)[self._name] = seed
+
+
 def _group(field: "dataclasses.Field[Any]", prefix: str) -> str:
     """What the flags of a nested config begin with."""
     if field.metadata.get("alone"):
@@ -232,6 +271,15 @@ def leaves(
             yield from leaves(value, _group(field, prefix), learned_only)
         else:
             yield name, list(value) if isinstance(value, tuple) else value
+
+
+def groups(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields a config and all configs nested in it, each with its flags' prefix."""
+    yield prefix, config
+    for field in dataclasses.fields(config):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value) and not isinstance(value, type):
+            yield from groups(value, _group(field, prefix))
 
 
 def digest(config: DataclassInstance) -> str:

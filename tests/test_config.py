@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import pickle
 import subprocess
 import sys
 import textwrap
@@ -12,7 +13,15 @@ import pytest
 from absl import flags
 
 from nnguide import config
-from nnguide.config import InputError, differences, leaves, ungrouped
+from nnguide.config import (
+    MOST_SEED,
+    InputError,
+    differences,
+    digest,
+    leaves,
+    seed_field,
+    ungrouped,
+)
 
 
 @dataclasses.dataclass(frozen=True)
@@ -356,3 +365,34 @@ def test_an_ungrouped_config_has_flags_without_its_name():
     changed = WithSource(data=Source("clothes"))
     saved = dict(leaves(WithSource()))
     assert differences(changed, saved) == {"dataset": ("digits", "clothes")}
+
+
+class TestSeeds:
+    def test_32_bits_are_taken_and_no_more(self):
+        for seed in (0, 7, MOST_SEED):
+            assert Seeded(seed).seed == seed
+        assert Seeded() == Seeded(0)
+        assert dataclasses.replace(Seeded(1), seed=2) == Seeded(2)
+        for seed in (-1, MOST_SEED + 1, 2**70):
+            with pytest.raises(InputError, match=f"--toy.seed={seed}: give .* 0 to"):
+                Seeded(seed)
+
+    def test_a_descriptor_changes_no_digest_and_no_comparison(self):
+        @dataclasses.dataclass(frozen=True)
+        class Plain:
+            seed: int = 0
+
+        assert digest(Seeded(3)) == digest(Plain(3))
+        assert pickle.loads(pickle.dumps(Seeded(3))) == Seeded(3)
+        assert hash(Seeded(3)) == hash(Seeded(3))
+
+
+@dataclasses.dataclass(frozen=True)
+class Seeded:
+    """A toy's.
+
+    Attributes:
+      seed: of all.
+    """
+
+    seed: int = seed_field("toy.seed")

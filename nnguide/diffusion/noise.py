@@ -116,9 +116,10 @@ def make_noise(config: NoiseConfig) -> Noise:
         alpha_bar = np.cumprod(1 - _BETAS[config.schedule](config.steps))
         if config.zero_terminal_snr:
             alpha_bar = _without_signal_at_the_end(alpha_bar)
-        sigma = np.full_like(alpha_bar, INFINITE_SIGMA)
-        left = alpha_bar > 0
-        sigma[left] = np.sqrt((1 - alpha_bar[left]) / alpha_bar[left])
+        left = alpha_bar[:-1] if config.zero_terminal_snr else alpha_bar
+        sigma = np.sqrt((1 - left) / left)
+        if config.zero_terminal_snr:  # above the level before it, be that ever so high
+            sigma = np.append(sigma, max(INFINITE_SIGMA, 2 * sigma[-1]))
     before = np.concatenate([[1.0], alpha_bar[:-1]])
     return Noise(1 - alpha_bar / before, alpha_bar, sigma)
 

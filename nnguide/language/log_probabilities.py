@@ -76,13 +76,17 @@ def answer_stream(
       lengths: see there.
       answers: see there.
     """
-    read: Any = module.apply(
-        {"params": params}, prompts, lengths, answers[:, :-1], method="read_answers"
-    )
-    begun, rest = read
+    if answers.shape[1] > 1:
+        read: Any = module.apply(
+            {"params": params}, prompts, lengths, answers[:, :-1], method="read_answers"
+        )
+        begun, rest = read
+    else:  # an answer's last token is never read
+        begun = stream(module, params, prompts)
+        rest = jnp.zeros((len(answers), 0, begun.shape[-1]), begun.dtype)
     last = jnp.take_along_axis(begun, lengths[:, None, None] - 1, axis=1)
     last = jnp.repeat(last, len(answers) // len(prompts), axis=0)
-    return jnp.concatenate([last, rest], axis=1)
+    return jnp.concatenate([last, rest], axis=1)[:, : answers.shape[1]]
 
 
 def stream(
@@ -92,6 +96,8 @@ def stream(
     key: Key | None = None,
 ) -> Float[Array, "B T D"]:
     """The residual stream after the last norm: what logits and heads are made of."""
+    if not tokens.shape[1]:  # kernels want a token
+        return jnp.zeros((len(tokens), 0, module.config.embedding))
     variables = {"params": params}
     return module.apply(variables, tokens, None, None, key, method="read")[0]
 
@@ -113,7 +119,7 @@ def of_targets(
       chunk: tokens whose logits are held at once; at least one place of every row.
     """
     batch, places, width = x.shape
-    span = min(max(1, chunk // batch), places)
+    span = max(1, min(chunk // batch, places))
     pieces = -(-places // span)
     missing = pieces * span - places
     x = jnp.pad(x, ((0, 0), (0, missing), (0, 0)))
@@ -128,4 +134,4 @@ def of_targets(
         targets.reshape(batch, pieces, span).swapaxes(0, 1),
     )
     each = jax.lax.map(jax.checkpoint(one, prevent_cse=False), cut)
-    return each.swapaxes(0, 1).reshape(batch, -1)[:, :places]
+    return each.swapaxes(0, 1).reshape(batch, pieces * span)[:, :places]

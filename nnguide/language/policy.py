@@ -15,7 +15,7 @@ from jaxtyping import Float
 
 from nnguide.array_types import Array
 
-SMALL = 1e-4  # keeps groups whose rewards are all the same at 0
+ROUNDING = 2.0**-23  # of float32, as a share of a number's size
 
 
 def clipped_ratio(
@@ -93,11 +93,11 @@ def generalized_advantages(
 def whitened(
     values: Float[Array, "B T"], counts: Float[Array, "B T"]
 ) -> Float[Array, "B T"]:
-    """Mean 0 and variance 1 over what counts; 0 elsewhere."""
-    number = jnp.maximum(counts.sum(), 1.0)
-    centred = counts * (values - (counts * values).sum() / number)
-    variance = jnp.square(centred).sum() / number
-    return centred / jnp.sqrt(variance + 1e-8)
+    """Mean 0 and variance 1 over what counts; 0 elsewhere.
+
+    Where all that counts is equal, it is exactly 0.
+    """
+    return _standardized(values, counts, axis=(0, 1))
 
 
 def group_advantages(rewards: Float[Array, "B"], group: int) -> Float[Array, "B"]:
@@ -108,9 +108,40 @@ def group_advantages(rewards: Float[Array, "B"], group: int) -> Float[Array, "B"
       group: answers to a prompt.
 
     Returns:
-      (r - mean) / (standard deviation + 0.0001), both of the group.
+      (r - mean) / standard deviation, both of the group; exactly 0 in a group whose
+      rewards are equal, whatever their size.
     """
     grouped = rewards.reshape(-1, group)
-    centred = grouped - grouped.mean(-1, keepdims=True)
-    deviation = jnp.sqrt(jnp.square(centred).mean(-1, keepdims=True))
-    return (centred / (deviation + SMALL)).reshape(-1)
+    return _standardized(grouped, jnp.ones_like(grouped), axis=-1).reshape(-1)
+
+
+def _standardized(
+    values: Float[Array, "*shape"],
+    counts: Float[Array, "*shape"],
+    axis: int | tuple[int, ...],
+) -> Float[Array, "*shape"]:
+    """(v - mean) / (standard deviation + rounding) over what counts; 0 elsewhere.
+
+    Everything is measured from the smallest value: a mean of equal numbers may differ
+    from them by rounding, a difference of equal numbers is 0. A spread no larger than
+    the values' own rounding is damped; every larger one counts fully.
+
+    Args:
+      values: any numbers.
+      counts: 1 for those that count, 0 for the others.
+      axis: over which axes.
+    """
+
+    def largest(numbers: Array) -> Array:
+        return jnp.max(jnp.where(counts > 0, numbers, 0.0), axis, keepdims=True)
+
+    least = jnp.min(values, axis, keepdims=True, initial=jnp.inf, where=counts > 0)
+    above = jnp.where(counts > 0, values - least, 0.0)
+    spread = largest(above)
+    scale = jnp.where(spread > 0, spread, 1.0)  # squares of large values are infinite
+    number = jnp.maximum(counts.sum(axis, keepdims=True), 1.0)
+    shares = above / scale
+    centred = counts * (shares - (counts * shares).sum(axis, keepdims=True) / number)
+    variance = jnp.square(centred).sum(axis, keepdims=True) / number
+    rounding = ROUNDING * largest(jnp.abs(values)) / scale
+    return jnp.where(spread > 0, centred / (jnp.sqrt(variance) + rounding), 0.0)

@@ -3,7 +3,7 @@
 import dataclasses
 from typing import Literal
 
-from nnguide.config import InputError, run_only
+from nnguide.config import InputError, run_only, seed_field
 from nnguide.parallel import ParallelConfig
 from nnguide.training.profile import profiled_steps
 
@@ -36,7 +36,7 @@ class Config:
     """
 
     steps: int = 1000
-    seed: int = 0
+    seed: int = seed_field("train.seed")
     accumulation: int = 1
     steps_per_call: int = 1
     convolutions: bool = run_only(False)

@@ -22,7 +22,7 @@ def evaluator(
     mode: Mode,
     mesh: Mesh,
     layout: Any = None,
-) -> Callable[[Any], Metrics | None]:
+) -> Callable[[Any], Metrics]:
     """A function of the params that sums the metrics of every evaluation batch.
 
     All batches get one shape: ragged ends are filled up with rows of weight 0.
@@ -46,7 +46,7 @@ def evaluator(
     key, shards = jax.random.key(seed), batch_shards(mesh)
 
     def evaluate(params: Any) -> Any:
-        sums, size = None, 0
+        sums, size = {}, 0
         for number, rows in enumerate(batches.stream(0)):
             count = jax.tree.leaves(rows)[0].shape[0]
             size = size or -(-count // shards) * shards

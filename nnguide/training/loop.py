@@ -36,7 +36,14 @@ from nnguide.training.interruption import Interruption
 from nnguide.training.metrics import Recorder, Row
 from nnguide.training.profile import Profile
 from nnguide.training.rollback import Rollbacks
-from nnguide.training.rows import NonFiniteLoss, Waiting, due_metrics, record, save
+from nnguide.training.rows import (
+    NonFiniteLoss,
+    Waiting,
+    due_metrics,
+    due_rows,
+    record,
+    save,
+)
 from nnguide.training.start import Start
 from nnguide.training.step import State, make_step
 from nnguide.training.task import Batches, Task
@@ -225,7 +232,14 @@ def _train(
     checkpoints: Checkpoints | None,
 ) -> Fit:
     """The loop itself."""
-    recorder = Recorder(workdir, first, config.steps, config.progress, writes())
+    recorder = Recorder(
+        workdir,
+        first,
+        config.steps,
+        config.progress,
+        writes(),
+        lambda rows: due_rows(rows, program.evaluators, config),
+    )
     profile = Profile(config.profile, workdir, config.steps_per_call)
     waiting: Waiting | None = None
     interruption = Interruption()
@@ -242,7 +256,7 @@ def _train(
                 stop = checkpoints is not None and interruption.asked(done)
                 stop = stop and done % stop_every == 0
                 if checkpoints and (stop or due(done, config.save_every, config.steps)):
-                    save(recorder, checkpoints, waiting, done, state)
+                    save(recorder, checkpoints, waiting, done, state, config.best)
                     waiting = None
                 if stop and done < config.steps:
                     _end(done, checkpoints)

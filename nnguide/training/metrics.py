@@ -8,6 +8,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -23,13 +24,14 @@ Row = dict[str, Any]
 def means(metrics: Metrics, prefix: str = "") -> Row:
     """Fetches sums and divides them by their weights; a vector becomes a list.
 
-    What counted nothing at all, of skipped steps, is left out.
+    A metric whose weight is 0 has no mean and is left out: that of skipped steps, or of
+    an evaluation in which nothing counts.
     """
     fetched = jax.device_get(metrics)
     return {
         prefix + name: (np.float64(total) / np.float64(weight)).tolist()
         for name, (total, weight) in sorted(fetched.items())
-        if np.any(weight) or np.any(total)
+        if np.all(weight)
     }
 
 
@@ -71,6 +73,7 @@ class Recorder:
       show: draw a progress bar (a plain line now and then if there is no terminal).
       writes: whether this process writes the files and draws the bar; where not, it
         reads back the earlier rows all the same.
+      edit: what becomes of the earlier rows; None leaves them as they are.
     """
 
     def __init__(
@@ -80,6 +83,7 @@ class Recorder:
         last_step: int,
         show: bool,
         writes: bool = True,
+        edit: Callable[[list[Row]], list[Row]] | None = None,
     ) -> None:
         self.history: list[Row] = []
         self._file = self._timings = self._board = None
@@ -88,7 +92,8 @@ class Recorder:
         self._progress = Progress(first_step, last_step) if show and writes else None
         if workdir:
             workdir.mkdir(parents=True, exist_ok=True)
-            self.history = read_rows(workdir / "metrics.jsonl", first_step)
+            rows = read_rows(workdir / "metrics.jsonl", first_step)
+            self.history = edit(rows) if edit else rows
         if workdir and writes:
             path = workdir / "metrics.jsonl"
             kept = "".join(json.dumps(row) + "\n" for row in self.history)

@@ -33,7 +33,8 @@ class OptimizerConfig:
       momentum: the share of the last update kept by momentum and muon.
       beta1: decay of the first moment (adamw, lion).
       beta2: decay of the second moment (adamw, lion).
-      weight_decay: pull towards 0 on matrices alone (adamw, lion, muon).
+      weight_decay: pull towards 0 on matrices and embedding tables, on no bias and no
+        norm's scale; adamw, lion and muon follow this one rule.
       clip: largest norm of a whole gradient; 0 is off.
       average_decay: decay of a running average of the parameters; 0 is off.
     """
@@ -104,6 +105,21 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
     return optax.join_schedules([optax.linear_schedule(0.0, rate, warm), after], [warm])
 
 
+def same_rates(config: OptimizerConfig, steps: int, more: int, trained: int) -> bool:
+    """Whether the first steps of two runs of different lengths have the same rates.
+
+    Args:
+      config: of both.
+      steps: length of the one run.
+      more: of the other.
+      trained: how many of their steps are compared.
+    """
+    numbers = jnp.arange(steps)
+    one, other = (make_schedule(config, length)(numbers) for length in (steps, more))
+    same = jnp.asarray(one) == jnp.asarray(other)  # a constant gives one number for all
+    return bool(jnp.broadcast_to(same, numbers.shape)[:trained].all())
+
+
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
     """Builds the Optax chain: clip, the rule with its schedule, the running average.
 
@@ -128,17 +144,20 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
         "lion": lambda: optax.lion(
             rate, beta1, beta2, weight_decay=decay, mask=is_matrix
         ),
-        "muon": lambda: contrib.muon(
-            rate,
-            beta=config.momentum,
-            weight_decay=decay,
-            weight_decay_mask=is_matrix,
-            adam_b1=beta1,
-            adam_b2=beta2,
-            muon_weight_dimension_numbers=_matrix_axes,
+        # Optax's own decay would not reach the parameters that Adam has, the tables.
+        "muon": lambda: optax.chain(
+            contrib.muon(
+                1.0,
+                beta=config.momentum,
+                adam_b1=beta1,
+                adam_b2=beta2,
+                muon_weight_dimension_numbers=_matrix_axes,
+            ),
+            optax.add_decayed_weights(-decay, mask=is_matrix),
+            optax.scale_by_learning_rate(rate, flip_sign=False),
         ),
     }[config.name]
-    links = [rule()]
+    links: list[optax.GradientTransformation] = [rule()]
     if config.clip:
         links.insert(0, optax.clip_by_global_norm(config.clip))
     if config.average_decay:
@@ -147,9 +166,13 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
 
 
 def is_matrix(params: Params) -> Any:
-    """A tree of booleans: which parameters are matrices (no bias, no norm's scale)."""
+    """A tree of booleans: which parameters are matrices or tables.
+
+    No bias and no norm's scale is one, stacked or not.
+    """
     return jax.tree.map_with_path(
-        lambda path, _: _name(path) not in ("bias", "scale"), params
+        lambda path, leaf: leaf.ndim > 1 and _name(path) not in ("bias", "scale"),
+        params,
     )
 
 

@@ -3,7 +3,7 @@
 A row is fetched one call late, while the devices compute the next.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -53,6 +53,35 @@ def due_metrics(
     return Waiting(done, row) if row else None
 
 
+def due_rows(
+    rows: list[Row], evaluations: Collection[str], config: Config
+) -> list[Row]:
+    """Rows of an earlier run as one of `config.steps` steps writes them.
+
+    The last row of a shorter run holds what was due only because the run ended.
+
+    Args:
+      rows: of metrics.jsonl.
+      evaluations: the names that evaluations' metrics begin with.
+      config: of the run that goes on.
+    """
+    kept = []
+    for row in rows:
+        logs = due(row["step"], config.log_every, config.steps)
+        evaluates = due(row["step"], config.evaluate_every, config.steps)
+        if not (logs or evaluates):
+            continue
+        kept.append(
+            {
+                name: value
+                for name, value in row.items()
+                if name == "step"
+                or (evaluates if name.partition("/")[0] in evaluations else logs)
+            }
+        )
+    return kept
+
+
 def record(
     recorder: Recorder, checkpoints: Checkpoints | None, waiting: Waiting
 ) -> Row:
@@ -71,6 +100,12 @@ def record(
     return row
 
 
+def _names(waiting: Waiting) -> set[str]:
+    return {
+        prefix + name for prefix, metrics in waiting.metrics.items() for name in metrics
+    }
+
+
 def _not_finite(what: str, step: int, checkpoints: Checkpoints | None) -> NonFiniteLoss:
     good = checkpoints.last_good if checkpoints else None
     return NonFiniteLoss(
@@ -87,9 +122,15 @@ def save(
     waiting: Waiting | None,
     step: int,
     state: State,
+    best: str = "",
 ) -> None:
-    """Metrics first, then the state; nothing that is not finite."""
+    """Metrics first, then the state; nothing that is not finite.
+
+    A step at which the metric `best` counted nothing is saved, but is no best one.
+    """
     row = record(recorder, checkpoints, waiting) if waiting else None
+    if row and waiting and best in _names(waiting) - row.keys():
+        row = None
     recorder.sync()
     if not all_finite(state.params):
         raise _not_finite("a parameter is not finite", step, checkpoints)

@@ -2,7 +2,8 @@
 
 Everything is a sum with a weight: microbatches and devices add their sums, and the
 step divides once. Masks, accumulation, shards and ragged ends are exact that way; a
-mean of means is not.
+mean of means is not. A step whose weight is 0 has no mean and is skipped: parameters
+and optimizer stay as they were.
 """
 
 from collections.abc import Callable
@@ -86,13 +87,15 @@ def make_step(
       steps_per_call: k > 1 takes rows stacked to (k, B, ...) and scans; the metrics are
         summed over the k steps. All k batches are assembled before the scan: a gather
         inside it costs a small network more than its matrix products.
-      skip_non_finite: leave params and optimizer as they were where the loss or its
-        gradient is not finite; the metrics of such a step count nothing, and
-        "skipped" is the share of such steps.
+      skip_non_finite: skip a step whose loss or gradient is not finite, as one in
+        which nothing counts is always skipped.
 
     Returns:
       `step(state, rows, (arrays, frozen), axis) -> (state, metrics)`; metrics are
-      sums with weights, "loss" among them.
+      sums with weights, among them "loss" and "skipped", the share of skipped steps
+      (it counts nothing where none was, unless `skip_non_finite` asks for it).
+      A skipped step leaves params and optimizer as they were, and its other metrics
+      count nothing.
     """
 
     def prepare(state: State, rows: Any, number: Array, arrays: Any, axis: Axis) -> Any:
@@ -118,18 +121,22 @@ def make_step(
             )
             return gradient, report
 
-        if accumulation == 1:
-            sums = gradient_sums(batch)
-        else:
-            sums = _accumulate(gradient_sums, batch, accumulation)
+        sums = _accumulate(gradient_sums, batch, accumulation)
         gradient, (weight, metrics) = _sum_over(axis, sums)
-        gradient = jax.tree.map(lambda g: g / weight.mean(), gradient)
+        counted = weight.mean() != 0
+        divisor = jnp.where(counted, weight.mean(), 1)
+        gradient = jax.tree.map(lambda g: g / divisor, gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         new = State(state.step + 1, params, opt_state, state.key)
-        return _accepted(skip_non_finite, gradient, state, new, metrics)
+        accepted = _accepted(skip_non_finite, counted, gradient, metrics)
+        return _if_accepted(accepted, state, new, metrics)
 
     def step(state: State, rows: Any, shared: Any, axis: Axis) -> tuple[State, Metrics]:
+        state, metrics = run(state, rows, shared, axis)
+        return state, metrics | _skipped(metrics, always=skip_non_finite)
+
+    def run(state: State, rows: Any, shared: Any, axis: Axis) -> tuple[State, Metrics]:
         arrays, frozen = shared
         if steps_per_call == 1:
             prepared = prepare(state, rows, state.step, arrays, axis)
@@ -181,6 +188,8 @@ def _assemble(
 
 def _accumulate(gradient_sums: Callable, batch: Any, count: int) -> Any:
     """Adds up microbatches; the j-th has examples j, j + count, ... of every device."""
+    if count == 1:
+        return gradient_sums(batch)
     size = batch["example"].shape[0]
     if size % count:
         raise InputError(
@@ -205,20 +214,30 @@ def _accumulate(gradient_sums: Callable, batch: Any, count: int) -> Any:
 
 
 def _accepted(
-    skip_non_finite: bool, gradient: Any, old: State, new: State, metrics: Metrics
+    skip_non_finite: bool, counted: Array, gradient: Any, metrics: Metrics
+) -> Array:
+    """Whether a step is taken: something counts and, if asked for, all is finite."""
+    return counted & all_finite((gradient, metrics)) if skip_non_finite else counted
+
+
+def _if_accepted(
+    accepted: Array, old: State, new: State, metrics: Metrics
 ) -> tuple[State, Metrics]:
     """The new state; or the old one a step on, its metrics counting nothing."""
-    if not skip_non_finite:
-        return new, metrics
-    good = all_finite((gradient, metrics))
     kept = State(new.step, old.params, old.opt_state, old.key)
     state, metrics = jax.tree.map(
-        lambda new, old: jnp.where(good, new, old),
+        lambda new, old: jnp.where(accepted, new, old),
         (new, metrics),
         (kept, jax.tree.map(jnp.zeros_like, metrics)),
     )
-    skipped = 1 - good.astype(jnp.float32), jnp.ones((), jnp.float32)
+    skipped = 1 - accepted.astype(jnp.float32), jnp.ones((), jnp.float32)
     return state, {**metrics, "skipped": skipped}
+
+
+def _skipped(metrics: Metrics, always: bool) -> Metrics:
+    """The share of skipped steps; it counts nothing where it is 0, unless always."""
+    total, weight = metrics["skipped"]
+    return {"skipped": (total, jnp.where(always | (total > 0), weight, 0))}
 
 
 def _sum_over(axis: Axis, tree: Any) -> Any:

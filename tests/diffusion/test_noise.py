@@ -137,6 +137,15 @@ def test_zero_terminal_snr_keeps_the_first_level_and_empties_the_last():
     np.testing.assert_allclose(root[0] - root, slope * (was[0] - was), atol=1e-12)
 
 
+@pytest.mark.parametrize("schedule", EVERY[:4])
+@pytest.mark.parametrize("emptied", [False, True])
+def test_few_and_many_levels_ascend_too(schedule, emptied):
+    for steps in (*range(2, 20), 50, 10_000):
+        table = make_noise(NoiseConfig(schedule, steps, zero_terminal_snr=emptied))
+        assert (np.diff(table.sigma) > 0).all(), steps
+        assert np.isfinite(np.float32(1 + table.sigma**2)).all(), steps
+
+
 def test_the_two_coordinates_have_the_same_marginals():
     """x_0 + sigma noise over sqrt(1 + sigma^2) is sqrt(abar) x_0 + sqrt(1 - abar)."""
     x_0, fresh = drawn(2, 5, 3, 2)

@@ -127,6 +127,45 @@ def test_heun_is_of_second_order_and_ddim_of_first():
     assert 1.9 < (exact - euler[1]) / (exact - euler[2]) < 2.1
 
 
+# Largest error of the deviation of samples, by the number of steps.
+ERRORS = {
+    "heun": {10: 0.18, 25: 0.025, 50: 0.01},
+    "dpmpp_2m": {10: 0.18, 25: 0.075, 50: 0.035},
+    "ddim": {10: 0.27, 25: 0.11, 50: 0.06},
+    "ddpm": {10: 0.41, 25: 0.21, 50: 0.12},
+}
+PAIRS = [
+    NoiseConfig(schedule, zero_terminal_snr=emptied)
+    for schedule in ("linear", "cosine", "scaled_linear", "sigmoid")
+    for emptied in (False, True)
+] + [NoiseConfig("log_linear"), EDM]
+
+
+@pytest.mark.smoke
+@pytest.mark.parametrize("name", ERRORS)
+@pytest.mark.parametrize("spacing", ["trailing", "leading", "linspace"])
+def test_data_of_variance_1_keep_it_on_every_schedule(name, spacing):
+    """Their denoiser is exact, x / (1 + sigma^2): errors are the sampler's own."""
+    for noise in PAIRS:
+        for steps, error in ERRORS[name].items():
+            config = SamplerConfig(name, steps, spacing=spacing)
+            sigmas = sampling_sigmas(noise, config)
+            size = np.sqrt(1 + sigmas[0] ** 2)
+            _, std = recursion(coefficients(config, sigmas), 0.0, 1.0, 0.0, size)
+            assert abs(std - 1) < error, (noise, steps, std)
+
+
+def test_a_step_down_from_pure_noise_is_left_uncorrected_and_no_other():
+    cosine, config = NoiseConfig("cosine"), SamplerConfig("heun", 25)
+    steps = coefficients(config, sampling_sigmas(cosine, config)).step
+    assert np.bincount(steps).tolist() == [1] + [2] * 23 + [1]
+    mean, std = recursion(
+        coefficients(config, sampling_sigmas(cosine, config)), 2.0, 0.5, 0.0, 20290.0
+    )
+    assert mean == pytest.approx(2.0, abs=2e-3)  # no signal of the start is left
+    assert std == pytest.approx(0.5, abs=5e-3)
+
+
 @pytest.mark.parametrize("config", COMPILED, ids=lambda config: config.name)
 def test_samplers_follow_the_affine_recursion(config):
     """The compiled scan against NumPy: the mean exactly, noise by its seed."""

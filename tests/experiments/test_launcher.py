@@ -15,7 +15,7 @@ from absl import flags
 
 from experiments import launcher
 from experiments.report import print_results
-from nnguide.config import InputError, define_flags, run_only
+from nnguide.config import InputError, define_flags, groups, run_only
 from nnguide.results import Caveat, Claim, Results
 
 PART1 = "experiments.part1_neural_network"
@@ -141,10 +141,34 @@ def test_bad_input_is_one_line_and_exit_status_1(tmp_path, flags, says):
     assert done.stdout == ""
 
 
-@pytest.mark.parametrize(
-    "name",
-    sorted(path.stem for path in Path(launcher.__file__).parent.glob("part?_*.py")),
+LAUNCHERS = sorted(
+    path.stem for path in Path(launcher.__file__).parent.glob("part?_*.py")
 )
+
+
+def seeds(config):
+    """The flag of every seed in a config, and a function that sets it."""
+    for prefix, group in groups(config):
+        if hasattr(group, "seed"):
+            yield (
+                prefix + "seed",
+                lambda seed, g=group: dataclasses.replace(g, seed=seed),
+            )
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
+def test_a_seed_that_no_key_holds_is_refused(name):
+    config = importlib.import_module(f"experiments.{name}").Config()
+    found = dict(seeds(config))
+    assert found
+    for flag, with_seed in found.items():
+        assert with_seed(2**32 - 1).seed == 2**32 - 1, flag
+        for seed in (-1, 2**32):
+            with pytest.raises(InputError, match=rf"--.*seed={seed}: give a whole"):
+                with_seed(seed)
+
+
+@pytest.mark.parametrize("name", LAUNCHERS)
 def test_each_launcher_s_flags_are_defined_once(name):
     config = importlib.import_module(f"experiments.{name}").Config()
     before = set(flags.FLAGS)

@@ -2,6 +2,7 @@
 
 import math
 
+import jax
 import jax.numpy as jnp
 import numpy as np
 import pytest
@@ -52,11 +53,46 @@ def test_with_trace_1_an_advantage_is_the_return_less_the_value():
 
 def test_group_advantages_by_hand():
     rewards = jnp.asarray([1.0, 2.0, 3.0, 5.0, 5.0, 5.0])
-    deviation = math.sqrt(2 / 3) + 1e-4
+    deviation = math.sqrt(2 / 3)
     close(
         policy.group_advantages(rewards, 3),
         [-1 / deviation, 0, 1 / deviation, 0, 0, 0],
     )
+
+
+@pytest.mark.smoke
+def test_equal_rewards_of_any_size_have_advantages_of_exactly_0():
+    advantages = jax.jit(policy.group_advantages, static_argnums=1)
+    whitened = jax.jit(policy.whitened)
+    counts = np.random.default_rng(0).integers(0, 2, (3, 7)).astype("f4")
+    for reward in (0.0, 1.1, 33.3, 1000.1, -12345.678, 1e-30, -3e38):
+        rewards = np.full(21, reward, "f4")
+        assert not np.asarray(advantages(rewards, 7)).any(), reward
+        values = np.where(counts > 0, reward, 7).astype("f4")
+        assert not np.asarray(whitened(values, counts)).any(), reward
+    assert not np.asarray(whitened(values, 0 * counts)).any()
+
+
+def test_advantages_do_not_depend_on_the_rewards_unit_or_origin():
+    rewards = jnp.asarray([0.0, 1.0, 2.0, 5.0])
+    wanted = (np.arange(4) * [1, 1, 1, 5 / 3] - 2) / math.sqrt(3.5)
+    for unit in (1e-30, 1.0, 2.0**100):
+        found = policy.group_advantages(rewards * unit, 4)
+        np.testing.assert_allclose(found, wanted, rtol=1e-5)
+    # A millionth of the rewards' size: 16 times what float32 can tell apart.
+    found = policy.group_advantages(2.0**20 + rewards, 4)
+    np.testing.assert_allclose(found, wanted, rtol=0.1)
+    np.testing.assert_allclose(
+        policy.group_advantages(1000 + rewards, 4), wanted, rtol=1e-3
+    )
+
+
+def test_the_smallest_difference_that_float32_has_is_seen():
+    one = np.float32(1000.1)
+    rewards = jnp.asarray([one] * 7 + [np.nextafter(one, np.float32(np.inf))])
+    found = np.asarray(policy.group_advantages(rewards, 8))
+    assert 0.3 < found[-1] < math.sqrt(7)
+    np.testing.assert_allclose(found[:-1], -found[-1] / 7, rtol=1e-5)
 
 
 def test_whitened_over_what_counts():

@@ -34,6 +34,20 @@ def test_a_stopped_and_resumed_run_ends_bit_equal(tmp_path, steps_per_call):
     assert len(straight.history) == 8
 
 
+@pytest.mark.smoke
+@pytest.mark.parametrize("finished", [(23,), (10, 32)])
+def test_a_finished_run_that_is_extended_ends_as_a_straight_one(tmp_path, finished):
+    """Whatever its last row and checkpoint were only due to: that it was the last."""
+    straight = toy.fit(tmp_path / "straight")
+    for steps in finished:
+        toy.fit(tmp_path / "extended", steps=steps)
+    extended = toy.fit(tmp_path / "extended")
+    assert toy.gap(straight.state.params, extended.state.params) == 0
+    assert straight.history == extended.history
+    files = [tmp_path / name / "metrics.jsonl" for name in ("straight", "extended")]
+    assert files[0].read_bytes() == files[1].read_bytes()
+
+
 def test_rows_after_the_restored_step_are_dropped(tmp_path):
     straight = toy.fit(tmp_path / "straight")
     toy.fit(tmp_path / "killed", steps=20)

@@ -10,12 +10,13 @@ import pytest
 
 from nnguide import training
 from nnguide.config import InputError
-from nnguide.training.optimizer import AverageState, average_params
+from nnguide.training.optimizer import AverageState, average_params, same_rates
 
 PARAMS = {
     "layer": {"weight": jnp.ones((3, 4)), "bias": jnp.ones(3)},
     "stacked": {"kernel": jnp.ones((2, 3, 5)), "bias": jnp.ones((2, 5))},
     "norm": {"scale": jnp.ones(4)},
+    "embedding": {"tokens": jnp.ones((6, 4)), "start": jnp.ones(4)},
 }
 
 
@@ -31,7 +32,7 @@ def test_sgd_is_minus_rate_times_gradient():
 
 
 @pytest.mark.parametrize("name", ["adamw", "lion", "muon"])
-def test_decay_pulls_matrices_alone_even_stacked(name):
+def test_decay_pulls_matrices_and_tables_alone_even_stacked(name):
     zero = jax.tree.map(jnp.zeros_like, PARAMS)
     config = training.OptimizerConfig(name=name, rate=0.1, weight_decay=0.5)
     updates, _ = _update(config, zero)
@@ -40,6 +41,22 @@ def test_decay_pulls_matrices_alone_even_stacked(name):
             expected = 0 if leaf == "bias" else -0.05
             assert np.allclose(value, expected), (group, leaf)
     assert np.allclose(updates["norm"]["scale"], 0)
+    assert np.allclose(updates["embedding"]["tokens"], -0.05)
+    assert np.allclose(updates["embedding"]["start"], 0)
+
+
+def test_muons_decay_follows_its_schedule():
+    config = training.OptimizerConfig(
+        "muon", rate=0.1, weight_decay=0.5, schedule="cosine"
+    )
+    transform = training.make_optimizer(config, 10)
+    zero, state = jax.tree.map(jnp.zeros_like, PARAMS), transform.init(PARAMS)
+    for step in range(3):
+        updates: Any
+        updates, state = transform.update(zero, state, PARAMS)
+        rate = 0.05 * (1 + np.cos(np.pi * step / 10))
+        for group, name in (("layer", "weight"), ("embedding", "tokens")):
+            assert np.allclose(updates[group][name], -0.5 * rate, rtol=1e-5)
 
 
 @pytest.mark.smoke
@@ -127,3 +144,17 @@ def test_warmup_longer_than_the_run_is_refused():
     config = training.OptimizerConfig(warmup_steps=11)
     with pytest.raises(InputError, match="warmup_steps=11"):
         training.make_optimizer(config, 10)
+
+
+def test_rates_up_to_a_step_are_compared_between_two_lengths():
+    def same(trained, **changes):
+        config = training.OptimizerConfig(rate=0.3, **changes)
+        return same_rates(config, 100, 200, trained)
+
+    assert same(100)
+    assert same(100, warmup_steps=20)
+    assert not same(2, schedule="cosine")
+    assert same(0, schedule="cosine")
+    assert same(80, schedule="warmup_stable_decay", warmup_steps=5)
+    assert not same(82, schedule="warmup_stable_decay", warmup_steps=5)
+    assert same(100, schedule="warmup_stable_decay", decay_share=0.0)
