@@ -16,7 +16,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TypeVar
@@ -24,6 +24,7 @@ from typing import Literal, TypeVar
 import jax
 from absl import app, flags, logging
 
+from experiments import data_record
 from experiments.report import Plan, print_plan, print_results
 from nnguide.config import (
     InputError,
@@ -171,24 +172,27 @@ def workdir_of(experiment: str, config: Common) -> Path:
     return Path(config.workdir).expanduser() if config.workdir else default
 
 
-def open_workdir(experiment: str, config: Common) -> Path:
-    """Makes or finds the run's folder and writes config.json into it.
+def open_workdir(
+    experiment: str, config: Common, data: Mapping[str, str] | None = None
+) -> Path:
+    """Makes or finds the run's folder and writes config.json and data.json into it.
 
     Args:
       experiment: the launcher's name.
       config: its config; `run_only` fields may differ from an earlier run's.
+      data: what the run learns from or is judged by, name -> sha256.
 
     Returns:
       The folder. The same command finds the same one.
 
     Raises:
-      InputError: the folder holds a run of another config, or something else, or
-        cannot be written.
+      InputError: the folder holds a run of another config or other data, or something
+        else, or cannot be written.
     """
     problem = ""
     if writes():  # the others would find what it has just written
         try:
-            _open(workdir_of(experiment, config), config)
+            _open(workdir_of(experiment, config), config, data or {})
         except InputError as error:
             problem = str(error)
     problem = anyone(problem)
@@ -224,13 +228,14 @@ def _lock(workdir: Path) -> None:
     _locks[path] = file
 
 
-def _open(workdir: Path, config: Common) -> None:
+def _open(workdir: Path, config: Common, data: Mapping[str, str]) -> None:
     record = workdir / "config.json"
     if config.restart and record.exists():
         _lock(workdir)
         _move_aside(workdir.resolve())
     if record.exists():
         _check_same_run(config, record)
+        data_record.check(workdir, data)
     elif _holds_something(workdir):
         raise InputError(
             f"--workdir={workdir}: not empty and no run of ours (no config.json); "
@@ -240,6 +245,7 @@ def _open(workdir: Path, config: Common) -> None:
         workdir.mkdir(parents=True, exist_ok=True)
         _lock(workdir)
         write_whole(record, json.dumps(dict(leaves(config)), indent=1) + "\n")
+        data_record.keep(workdir, data)
     except OSError as error:
         raise InputError(
             f"--workdir={workdir}: cannot be written ({error.strerror}); name another."

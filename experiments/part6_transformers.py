@@ -178,7 +178,10 @@ def run(config: Config) -> Results:
     style.require_matplotlib()
     workdir = launcher.workdir_of(NAME, config)
     setting = setting_of(config, workdir)
-    launcher.open_workdir(NAME, config)
+    data = setting.text.identity
+    if config.study in ("all", "directions"):
+        data |= directions.data(config.directions)
+    launcher.open_workdir(NAME, config, data)
     claims, figures = [], []
     for name, study in studies(config).items():
         if config.study in ("all", name):

@@ -109,7 +109,7 @@ def run(config: Config) -> Results:
     started = time.monotonic()
     style.require_matplotlib()
     text = load_text(config.data)
-    workdir = launcher.open_workdir(NAME, config)
+    workdir = launcher.open_workdir(NAME, config, text.identity)
     setting = Setting(text, config.seed, workdir, config.figures.theme)
     claims, figures = [], []
     for name, study in studies(config).items():

@@ -78,7 +78,8 @@ def run(config: Config) -> Results:
     """Trains, samples, measures, draws."""
     started = time.monotonic()
     style.require_matplotlib()
-    workdir = launcher.open_workdir(NAME, config)
+    data = digits.data(config.digits) if config.study in ("digits", "all") else {}
+    workdir = launcher.open_workdir(NAME, config, data)
     setting = Setting(
         config.seed, workdir, config.figures.theme, config.sampler, config.guidance
     )

@@ -21,7 +21,7 @@ from experiments.part9.judge import Judge, train_judge
 from experiments.part9.setting import Setting
 from experiments.study import check
 from nnguide.config import InputError, ungrouped
-from nnguide.data.images import ImageConfig, load_images
+from nnguide.data.images import ImageConfig, identity, load_images
 from nnguide.diffusion import quality
 from nnguide.diffusion.denoising import check_pair
 from nnguide.diffusion.guidance import GuidanceConfig
@@ -36,6 +36,7 @@ from nnguide.results import Claim
 KINDS: tuple[SamplerName, ...] = ("ddpm_without_noise", "ddim", "ddpm")
 COMPARED = 200  # samples of each sampler
 MOMENTS = 10  # of the way from noise that are drawn, about
+SPLITS = ("train", "test")
 
 
 @dataclasses.dataclass(frozen=True)
@@ -137,9 +138,14 @@ class Way(NamedTuple):
     sigmas: list[float]
 
 
+def data(config: Config) -> dict[str, str]:
+    """What the study learns from, name -> sha256."""
+    return identity(**{split: load_images(config.data, split) for split in SPLITS})
+
+
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains a judge and a network, draws, measures."""
-    train, test = (load_images(config.data, split) for split in ("train", "test"))
+    train, test = (load_images(config.data, split) for split in SPLITS)
     parallel = config.recipe.train.parallel
     judge = train_judge(
         train, test, config.judge_steps, setting.seed, setting.workdir, parallel

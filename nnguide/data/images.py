@@ -69,6 +69,11 @@ def load_images(config: ImageConfig, split: str) -> ImageSource:
     return source
 
 
+def identity(**splits: ImageSource) -> dict[str, str]:
+    """What a network that learned from these splits depends on: name -> sha256."""
+    return {f"{name} images": source.sha256 for name, source in splits.items()}
+
+
 def _find(config: ImageConfig, split: str) -> ImageSource:
     """Reads the set from the first place that has it, or fetches it."""
     name, places = config.dataset, _places(config)

@@ -30,7 +30,12 @@ def setting(tmp_path_factory) -> Setting:
     tokenizer = Characters.of(sentence)
     tokens = tokenizer.encode(100 * sentence).astype(np.uint16)
     text = TextSource(
-        tokens[:4000], tokens[4000:], tokenizer, tokenizer.vocabulary_size, "a sentence"
+        tokens[:4000],
+        tokens[4000:],
+        tokenizer,
+        tokenizer.vocabulary_size,
+        "a sentence",
+        "",
     )
     return Setting(text, 0, tmp_path_factory.mktemp("part7"), "light")
 
