@@ -19,7 +19,7 @@ from experiments.part9.spiral import Config as SpiralConfig
 from nnguide.config import run_only
 from nnguide.data.scene_captions import tokens_of
 from nnguide.diffusion.guidance import GuidanceConfig
-from nnguide.diffusion.samplers import SamplerConfig
+from nnguide.diffusion.samplers import SamplerConfig, sampling_sigmas
 from nnguide.plots import style
 from nnguide.results import Claim, Results
 
@@ -58,6 +58,8 @@ class Config(launcher.Common):
 
     def __post_init__(self) -> None:
         tokens_of(self.prompt)  # refuses words that no caption has
+        if self.study in ("digits", "all"):
+            sampling_sigmas(self.digits.recipe.noise, self.sampler)
 
 
 def studies(

@@ -65,6 +65,8 @@ def load_images(config: ImageConfig, split: str) -> ImageSource:
         source = load_mnist5k(cache_folder(config.cache), split)
     else:
         source = _find(config, split)
+    if not len(source):
+        raise InputError(f"{source.origin}: holds no images; give a set that does")
     logging.info("data: %r", source)
     return source
 

@@ -35,12 +35,10 @@ from experiments.part5 import feedback
 from experiments.part5.setting import Model
 from experiments.part6.directions import Config as DirectionsConfig
 from experiments.part9.digits import Config as DigitsConfig
-from nnguide import training
 from nnguide.config import InputError
 from nnguide.data.images import ImageConfig
 from nnguide.data.text import TextConfig
 from nnguide.language.chat import ChatTemplate
-from nnguide.parallel import ParallelConfig
 from nnguide.tokenizer.byte_values import Bytes
 
 REFUSED = r"made with other data \(.*sha256 .* there, sha256 .* now\); give back"
@@ -207,28 +205,17 @@ def test_a_chatbots_file_and_its_pre_trained_model_are_kept(tmp_path):
         part5.material.keep_record(bot, 2000)
 
 
-def test_a_model_is_not_judged_by_another_text(tmp_path):
+def test_a_model_is_not_judged_by_another_text(tmp_path, monkeypatch):
+    stop(monkeypatch)
     text = tmp_path / "text.txt"
-    text.write_text("abcdefgh " * 300)
-    small = dataclasses.replace(
-        part5.Config().model, context=16, layers=1, heads=1, embedding=8
-    )
     config = part5.Config(
-        workdir=str(tmp_path / "run"),
-        data=TextConfig(f"text:{text}"),
-        model=small,
-        train=training.Config(
-            steps=1, progress=False, parallel=ParallelConfig(devices=1)
-        ),
-        optimizer=training.OptimizerConfig(),
+        workdir=str(tmp_path / "run"), data=TextConfig(f"text:{text}")
     )
-    setting = part5._setting(config, tmp_path / "run")
-    part5.launcher.open_workdir(part5.NAME, config, setting.text.identity)
-    part5.training_run.train(setting, config.optimizer, config.train, 2)
     evaluate = dataclasses.replace(config, stage="evaluate")
-    part5.run(evaluate)
+    text.write_text("abcdefgh " * 300)
+    with pytest.raises(Begun):
+        part5.run(config)
+    (tmp_path / "run/checkpoints/1").mkdir(parents=True)  # as if it was trained
     text.write_text("hgfedcba " * 300)
     with pytest.raises(InputError, match=REFUSED):
         part5.run(evaluate)
-    with pytest.raises(InputError, match=REFUSED):
-        part5.run(config)
