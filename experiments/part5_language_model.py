@@ -144,7 +144,7 @@ def recipe_of(config: Config) -> str:
 
 def _setting(config: Config, workdir: Path) -> Setting:
     text = read_text(config.data, config.model)
-    return Setting(
+    setting = Setting(
         config.data,
         text,
         fitted(config.model, config.execution, text.vocabulary_size),
@@ -153,6 +153,8 @@ def _setting(config: Config, workdir: Path) -> Setting:
         config.figures.theme,
         recipe_of(config),
     )
+    training_run.check_text(setting, config.batch_size)
+    return setting
 
 
 def plan(config: Config) -> Plan:

@@ -263,7 +263,7 @@ def test_a_text_too_short_to_judge_by_is_refused(setting):
         text.train, text.validation[:9], None, text.vocabulary_size, "", ""
     )
     with pytest.raises(InputError, match="9 tokens of validation"):
-        value_rank.compare(TOY.value_rank, setting._replace(text=short), False)
+        value_rank.check_text(short)
 
 
 # --- cost ----------------------------------------------------------------------------
