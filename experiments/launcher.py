@@ -14,7 +14,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TypeVar
@@ -22,7 +22,7 @@ from typing import Literal, TypeVar
 import jax
 from absl import flags
 
-from experiments import border
+from experiments import border, data_record
 from experiments.extension import is_extension
 from experiments.read_only import READ_ONLY, writable_twin
 from experiments.report import Plan, print_plan, print_results
@@ -153,12 +153,18 @@ def workdir_of(experiment: str, config: Common) -> Path:
     return user_path(config.workdir) if config.workdir else default
 
 
-def open_workdir(experiment: str, config: Common, trains: bool = True) -> Path:
-    """Makes or finds the run's folder and writes config.json into it.
+def open_workdir(
+    experiment: str,
+    config: Common,
+    data: Mapping[str, str] | None = None,
+    trains: bool = True,
+) -> Path:
+    """Makes or finds the run's folder and writes config.json and data.json into it.
 
     Args:
       experiment: the launcher's name.
       config: its config; `run_only` fields may differ from an earlier run's.
+      data: what the run learns from or is judged by, name -> sha256.
       trains: whether a training follows, so that an earlier one may be extended.
 
     Returns:
@@ -166,13 +172,13 @@ def open_workdir(experiment: str, config: Common, trains: bool = True) -> Path:
       its checkpoints. The same command finds the same one.
 
     Raises:
-      InputError: the folder holds a run of another config, or something else, or
-        cannot be written.
+      InputError: the folder holds a run of another config or other data, or something
+        else, or cannot be written.
     """
     problem, workdir = "", workdir_of(experiment, config)
     if writes():  # the others would find what it has just written
         try:
-            workdir = _open(workdir, config, trains)
+            workdir = _open(workdir, config, data or {}, trains)
         except InputError as error:
             problem = str(error)
     problem = anyone(problem)
@@ -208,7 +214,7 @@ def _lock(workdir: Path) -> None:
     _locks[path] = file
 
 
-def _open(workdir: Path, config: Common, trains: bool) -> Path:
+def _open(workdir: Path, config: Common, data: Mapping[str, str], trains: bool) -> Path:
     """`open_workdir` in the process that writes."""
     _check_name(workdir)
     record = workdir / "config.json"
@@ -217,6 +223,7 @@ def _open(workdir: Path, config: Common, trains: bool) -> Path:
         _move_aside(workdir.resolve())
     if record.exists():
         _check_same_run(config, record, trains)
+        data_record.check(workdir, data)
     elif _holds_something(workdir):
         raise InputError(
             f"--workdir={workdir}: not empty and no run of ours (no config.json); "
@@ -226,6 +233,7 @@ def _open(workdir: Path, config: Common, trains: bool) -> Path:
         workdir.resolve().mkdir(parents=True, exist_ok=True)  # a link may lead nowhere
         _lock(workdir)
         write_whole(record, json.dumps(dict(leaves(config)), indent=1) + "\n")
+        data_record.keep(workdir, data)
     except OSError as error:
         if error.errno in READ_ONLY and record.exists():
             twin = writable_twin(workdir)

@@ -20,7 +20,7 @@ from experiments.part1.digits import Images, Recipe, Trained
 from experiments.report import Plan
 from nnguide import training
 from nnguide.config import InputError, run_only, ungrouped
-from nnguide.data.images import ImageConfig, load_images
+from nnguide.data.images import ImageConfig, identity, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.parallel import ParallelConfig
 from nnguide.plots import style
@@ -133,7 +133,7 @@ def run(config: Config) -> Results:
     started = time.monotonic()
     style.require_matplotlib()
     images = load(config)
-    workdir = launcher.open_workdir(NAME, config)
+    workdir = launcher.open_workdir(NAME, config, identity(**images._asdict()))
     names = json.dumps(list(images.train.label_names))
     write_whole(workdir / "label_names.json", names + "\n")
     theme = config.figures.theme

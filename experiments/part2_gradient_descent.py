@@ -30,7 +30,7 @@ from experiments.part2.smoothness import Config as SmoothnessConfig
 from experiments.part2.surface import Config as SurfaceConfig
 from experiments.report import Plan
 from nnguide.config import InputError, run_only, seed_field, ungrouped
-from nnguide.data.images import ImageConfig, image_batches, load_images
+from nnguide.data.images import ImageConfig, identity, image_batches, load_images
 from nnguide.network.descent import gradient_descent
 from nnguide.plots import style
 from nnguide.results import Claim, Results
@@ -114,7 +114,7 @@ def run(config: Config) -> Results:
             f"--batches.mini={max(config.batches.mini)}: there are {len(train):,} "
             "training images; give as many at most."
         )
-    workdir = launcher.open_workdir(NAME, config)
+    workdir = launcher.open_workdir(NAME, config, identity(train=train, test=test))
     setting = Setting(
         config.data, train, test, config.seed, workdir, config.figures.theme
     )

@@ -20,7 +20,7 @@ from experiments.part3.walk import Config as WalkConfig
 from experiments.report import Plan
 from nnguide import training
 from nnguide.config import InputError, ungrouped
-from nnguide.data.images import ImageConfig, image_batches, load_images
+from nnguide.data.images import ImageConfig, identity, image_batches, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.parallel import ParallelConfig
 from nnguide.plots import style
@@ -86,7 +86,8 @@ def run(config: Config) -> Results:
     images, labels = labelled(train_on)
     names = train_on.label_names
     check_fits(config.network, images[0].size, len(names))
-    workdir = launcher.open_workdir(NAME, config)
+    data = identity(train=train_on, test=test_on)
+    workdir = launcher.open_workdir(NAME, config, data)
     recipe, theme = recipe_of(config), config.figures.theme
     setting = Setting(config.network, images, labels, names, workdir, theme)
     hand_claims, stages = by_hand.study(recipe, train_on, test_on, workdir)

@@ -12,7 +12,7 @@ from experiments import launcher
 from experiments.part4 import one_neuron, price, three_ways
 from experiments.part4.setting import set_up
 from nnguide.config import InputError, run_only, seed_field, ungrouped
-from nnguide.data.images import ImageConfig, load_images
+from nnguide.data.images import ImageConfig, identity, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.plots import style
 from nnguide.results import Results
@@ -52,7 +52,7 @@ def run(config: Config) -> Results:
     source = load_images(config.data, "train")
     pixels, classes = source[0]["image"].size, len(source.label_names)
     check_fits(config.network, pixels, classes)
-    workdir = launcher.open_workdir(NAME, config)
+    workdir = launcher.open_workdir(NAME, config, identity(train=source))
     setting = set_up(
         config.network, source, config.examples, config.seed, workdir,
         config.figures.theme,

@@ -14,11 +14,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from experiments import launcher
+from experiments import data_record, launcher
 from experiments.part5 import (
     chat,
     evaluate,
     ladder,
+    material,
     next_words,
     recipes,
     rungs,
@@ -29,7 +30,7 @@ from experiments.part5 import (
     training_run,
     tuned,
 )
-from experiments.part5.feedback import Algorithm, Chatbot, make_chatbot
+from experiments.part5.feedback import Algorithm, Chatbot, Rung, make_chatbot
 from experiments.part5.feedback import Config as FeedbackConfig
 from experiments.part5.setting import (
     Model,
@@ -143,7 +144,7 @@ def recipe_of(config: Config) -> str:
 
 def _setting(config: Config, workdir: Path) -> Setting:
     text = read_text(config.data, config.model)
-    return Setting(
+    setting = Setting(
         config.data,
         text,
         fitted(config.model, config.execution, text.vocabulary_size),
@@ -152,6 +153,8 @@ def _setting(config: Config, workdir: Path) -> Setting:
         config.figures.theme,
         recipe_of(config),
     )
+    training_run.check_text(setting, config.batch_size)
+    return setting
 
 
 def plan(config: Config) -> Plan:
@@ -179,7 +182,7 @@ def run(config: Config) -> Results:
     training_run.require_run(launcher.workdir_of(NAME, config))
     workdir = launcher.open_workdir(NAME, config, trains=False)
     if config.stage in ("finetune", "reward", "rlhf"):
-        return _climb(config, _speaker(config, workdir), config.stage, workdir, started)
+        return _climb(config, config.stage, workdir, started)
     claims = _use(config, workdir)
     # results.json stays the training's.
     fields, wall = dict(leaves(config)), time.monotonic() - started
@@ -190,10 +193,11 @@ def _use(config: Config, workdir: Path) -> list[Claim]:
     """The stages that come after the training."""
     if config.stage == "evaluate":
         setting = _setting(config, workdir)
+        data_record.check(workdir, setting.text.identity)
         training_run.check_tokenizer(setting)
         trained = _restore(config, setting.model, workdir)
         return evaluate.report(setting, trained)
-    speaker = _speaker(config, workdir)
+    speaker, steps = _speaker(config, workdir)
     talk = sample.Config(config.sampling, config.samples, config.new_tokens)
     prompts = (*config.prompts, *([] if config.prompt is None else [config.prompt]))
     if config.stage == "sample":
@@ -202,16 +206,19 @@ def _use(config: Config, workdir: Path) -> list[Claim]:
         chat.talk(speaker, config.chat, talk, config.train.seed, prompts)
     else:
         bot = _chatbot(config, speaker, workdir)
+        material.check_record(bot, material.of_base(steps))
         params = tuned.params_of(bot, speaker.params, config.chatbot)
         spoken = speaker._replace(params=params)
         chat.talk(spoken, bot.template, talk, config.train.seed, prompts, tuned=True)
     return []
 
 
-def _speaker(config: Config, workdir: Path) -> Speaker:
+def _speaker(config: Config, workdir: Path) -> tuple[Speaker, int]:
+    """The pre-trained model, and the steps it was trained for."""
     tokenizer = training_run.saved_tokenizer(workdir)
     model = fitted(config.model, config.execution, tokenizer.vocabulary_size)
-    return Speaker(model, _restore(config, model, workdir).params, tokenizer)
+    trained = _restore(config, model, workdir)
+    return Speaker(model, trained.params, tokenizer), trained.step
 
 
 def _ladder(config: Config, started: float) -> Results:
@@ -223,29 +230,33 @@ def _ladder(config: Config, started: float) -> Results:
             f"--dataset={config.data.dataset}: nothing can be said without a "
             "tokenizer; name one with --tokenizer."
         )
-    speaker = Speaker(setting.model, None, setting.text.tokenizer)
-    setting = setting._replace(workdir=launcher.open_workdir(NAME, config))
 
     def pretrained(each: Setting) -> Params:
         return training_run.train(
             each, config.optimizer, config.train, config.batch_size
         ).params
 
-    bot = _chatbot(config, speaker, setting.workdir)  # complains before the training
+    speaker = Speaker(setting.model, None, setting.text.tokenizer)
+    bot, steps = _chatbot(config, speaker, setting.workdir), config.train.steps
+    learned = material.read(bot, "ladder")  # complains before the training
+    workdir = launcher.open_workdir(NAME, config, setting.text.identity)
+    setting, bot = setting._replace(workdir=workdir), bot._replace(workdir=workdir)
+    material.keep_record(bot, steps)
     base = pretrained(setting)
-    climbed = rungs.climb(bot, base, "ladder", config.algorithm)
-    claim = smaller.study(setting, bot, base, climbed.before, pretrained)
+    climbed = rungs.climb(bot, base, learned, "ladder", config.algorithm)
+    claim = smaller.study(setting, bot, base, climbed.before, steps, pretrained)
     claims = [*climbed.claims, claim]
     return launcher.finish(NAME, config, bot.folder, claims, climbed.figures, started)
 
 
-def _climb(
-    config: Config, speaker: Speaker, rung: rungs.Rung, workdir: Path, started: float
-) -> Results:
+def _climb(config: Config, rung: Rung, workdir: Path, started: float) -> Results:
     """Results and pictures go beside the trainings; results.json stays pretrain's."""
     style.require_matplotlib()
+    speaker, steps = _speaker(config, workdir)
     bot = _chatbot(config, speaker, workdir)
-    climbed = rungs.climb(bot, speaker.params, rung, config.algorithm)
+    learned = material.read(bot, rung)
+    material.keep_record(bot, steps)
+    climbed = rungs.climb(bot, speaker.params, learned, rung, config.algorithm)
     claims, figures = climbed.claims, climbed.figures
     return launcher.finish(NAME, config, bot.folder, claims, figures, started)
 
@@ -270,7 +281,8 @@ def _restore(config: Config, model: Model, workdir: Path) -> Trained:
 def _pretrain(config: Config, started: float) -> Results:
     style.require_matplotlib()
     setting = _setting(config, launcher.workdir_of(NAME, config))
-    setting = setting._replace(workdir=launcher.open_workdir(NAME, config))
+    workdir = launcher.open_workdir(NAME, config, setting.text.identity)
+    setting = setting._replace(workdir=workdir)
     trained = training_run.train(
         setting, config.optimizer, config.train, config.batch_size
     )

@@ -33,6 +33,7 @@ from experiments.part6.softmax import Config as SoftmaxConfig
 from experiments.part6.tokens import Config as TokensConfig
 from experiments.report import Plan
 from nnguide.config import InputError, leaves, run_only, seed_field, ungrouped
+from nnguide.data.batches import random_windows
 from nnguide.data.text import TextConfig, load_text
 from nnguide.plots import style
 from nnguide.results import Claim, Results
@@ -164,6 +165,15 @@ def setting_of(config: Config, workdir: Path) -> Setting:
     )
 
 
+def _check_text(config: Config, setting: Setting) -> None:
+    """Before anything is trained: both parts of the text are long enough."""
+    text, model = setting.text, setting.model
+    for part in (text.train, text.validation):
+        random_windows(len(part), config.training.batch_size, model.context, seed=0)
+    if config.study in ("all", "context"):
+        context.check_text(config.context, text, model)
+
+
 def plan(config: Config) -> Plan:
     """The training of the small transformers."""
     setting = setting_of(config, Path())
@@ -178,7 +188,11 @@ def run(config: Config) -> Results:
     style.require_matplotlib()
     workdir = launcher.workdir_of(NAME, config)
     setting = setting_of(config, workdir)
-    launcher.open_workdir(NAME, config)
+    _check_text(config, setting)
+    data = setting.text.identity
+    if config.study in ("all", "directions"):
+        data |= directions.data(config.directions)
+    launcher.open_workdir(NAME, config, data)
     claims, figures = [], []
     for name, study in studies(config).items():
         if config.study in ("all", name):

@@ -32,7 +32,7 @@ from experiments.part7.setting import Setting
 from experiments.part7.value_rank import Config as ValueRankConfig
 from experiments.report import Plan
 from nnguide.config import run_only, seed_field, ungrouped
-from nnguide.data.text import TextConfig, load_text
+from nnguide.data.text import TextConfig, TextSource, load_text
 from nnguide.plots import style
 from nnguide.results import Claim, Results
 
@@ -99,6 +99,16 @@ def studies(
     }
 
 
+def _check_text(config: Config, text: TextSource) -> None:
+    """Before anything is trained, for those studies that are asked for."""
+    if config.study in ("all", "mask"):
+        mask.check_text(config.mask, text)
+    if config.study in ("all", "value_rank"):
+        value_rank.check_text(text)
+    if config.study in ("all", "ablation"):
+        ablation.check_text(config.ablation, config.mask, text)
+
+
 def plan(config: Config) -> Plan:
     """The training of the model that reads ambiguous words."""
     return mole.plan(config.mole, config.seed)
@@ -109,7 +119,8 @@ def run(config: Config) -> Results:
     started = time.monotonic()
     style.require_matplotlib()
     text = load_text(config.data)
-    workdir = launcher.open_workdir(NAME, config)
+    _check_text(config, text)
+    workdir = launcher.open_workdir(NAME, config, text.identity)
     setting = Setting(text, config.seed, workdir, config.figures.theme)
     claims, figures = [], []
     for name, study in studies(config).items():

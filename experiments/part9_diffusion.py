@@ -19,7 +19,7 @@ from experiments.part9.spiral import Config as SpiralConfig
 from nnguide.config import run_only, seed_field
 from nnguide.data.scene_captions import tokens_of
 from nnguide.diffusion.guidance import GuidanceConfig
-from nnguide.diffusion.samplers import SamplerConfig
+from nnguide.diffusion.samplers import SamplerConfig, sampling_sigmas
 from nnguide.plots import style
 from nnguide.results import Claim, Results
 
@@ -58,6 +58,8 @@ class Config(launcher.Common):
 
     def __post_init__(self) -> None:
         tokens_of(self.prompt)  # refuses words that no caption has
+        if self.study in ("digits", "all"):
+            sampling_sigmas(self.digits.recipe.noise, self.sampler)
 
 
 def studies(
@@ -78,7 +80,8 @@ def run(config: Config) -> Results:
     """Trains, samples, measures, draws."""
     started = time.monotonic()
     style.require_matplotlib()
-    workdir = launcher.open_workdir(NAME, config)
+    data = digits.data(config.digits) if config.study in ("digits", "all") else {}
+    workdir = launcher.open_workdir(NAME, config, data)
     setting = Setting(
         config.seed, workdir, config.figures.theme, config.sampler, config.guidance
     )

@@ -5,6 +5,7 @@ typed absl flag a leaf field (`--train.steps`), so that `--help`, `--flagfile` a
 absl's spelling hints work; the result reads the parsed flags back into a config.
 """
 
+import csv
 import dataclasses
 import hashlib
 import inspect
@@ -232,18 +233,47 @@ def _define_flag(name: str, value: Any, hint: Any, text: str) -> Callable[[], An
     if hint not in _DEFINE:
         raise TypeError(f"--{name}: no absl flag holds a {hint}.")
     leaf = _DEFINE[hint](name, value, text)
-    return lambda: leaf.value
+    return lambda: _number_given(name, leaf.value)
+
+
+def _number_given(name: str, value: Any) -> Any:
+    """The value, unless it is no number, which every comparison lets pass."""
+    if value != value:
+        raise InputError(f"--{name}={value}: not a number; give one.")
+    return value
+
+
+class _BlanksParser(flags.ListParser):
+    """Texts separated by commas, as they are; absl's own parser cuts their blanks.
+
+    A text with a comma or a line feed stands between double quotes.
+    """
+
+    def parse(self, argument: str | list[str]) -> list[str]:
+        """The texts; a list is taken as it is."""
+        if isinstance(argument, list) or not argument:
+            return list(argument)
+        try:
+            return next(csv.reader([argument], strict=True))
+        except csv.Error as error:
+            raise ValueError(
+                f"{error}; put a text with a comma or a line feed between double quotes"
+            ) from None
 
 
 def _define_tuple(name: str, value: Any, item: Any, text: str) -> Callable[[], Any]:
     default = None if value is None else [str(v) for v in value]
-    items = flags.DEFINE_list(name, default, text)
+    parser = _BlanksParser() if item is str else flags.ListParser()
+    serializer = flags.CsvListSerializer(",")
+    items = flags.DEFINE(parser, name, default, text, serializer=serializer)
 
     def read() -> tuple[Any, ...] | None:
         if items.value is None:
             return None
         try:
-            return tuple(item(v) for v in items.value)
+            return tuple(_number_given(name, item(v)) for v in items.value)
+        except InputError:
+            raise
         except ValueError as error:
             raise InputError(
                 f"--{name}={','.join(items.value or ())}: {error}. "

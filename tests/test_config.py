@@ -194,6 +194,25 @@ def test_a_wrong_item_of_a_tuple_is_refused_with_the_remedy(parse):
         parse("--widths=784,big")
 
 
+@pytest.mark.parametrize(
+    ("argument", "texts"),
+    [(" a ,b\t,", (" a ", "b\t", "")), ('" one, two\n",c', (" one, two\n", "c"))],
+)
+def test_texts_of_a_list_keep_their_blanks(parse, argument, texts):
+    assert parse(f"--names={argument}").names == texts
+
+
+def test_a_line_feed_between_texts_is_refused_with_the_remedy(parse):
+    with pytest.raises(flags.IllegalFlagValueError, match="between double quotes"):
+        parse("--names=a\nb")
+
+
+@pytest.mark.parametrize("argument", ["--train.rate=nan", "--scales=1,nan"])
+def test_what_is_no_number_is_refused(parse, argument):
+    with pytest.raises(InputError, match=f"{argument.split('=')[0]}=nan: not a number"):
+        parse(argument)
+
+
 def test_a_mistyped_flag_gets_a_hint(parse):
     with pytest.raises(flags.UnrecognizedFlagError, match=r"mean: train\.rate"):
         parse("--train.rat=3")

@@ -29,12 +29,13 @@ def convnet_filters(recipe: Recipe, images: Images, workdir: Path) -> tuple[Any,
     Returns:
       Its first layer's filters, (filters, 5, 5), and its test accuracy.
     """
-    steps = CONVNET_EPOCHS * len(images.train) // CONVNET_BATCH
+    an_epoch = max(1, len(images.train) // CONVNET_BATCH)
+    steps = CONVNET_EPOCHS * an_epoch
     config = dataclasses.replace(
         recipe.train,
         steps=steps,
         steps_per_call=1,  # convolutions' gradients crawl inside a scan on CPU
-        log_every=steps // CONVNET_EPOCHS,
+        log_every=an_epoch,
         evaluate_every=0,
         save_every=0,
     )

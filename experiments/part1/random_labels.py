@@ -99,7 +99,9 @@ def study(
 
 def _recipe(recipe: Recipe, images: Images, epochs: int) -> Recipe:
     """This study's own network and optimizer; seed and devices as in the recipe."""
-    steps = SIZE // BATCH
+    size = min(SIZE, len(images.train))
+    batch = min(BATCH, size)
+    steps = size // batch
     train = dataclasses.replace(
         recipe.train,
         steps=epochs * steps,
@@ -110,7 +112,7 @@ def _recipe(recipe: Recipe, images: Images, epochs: int) -> Recipe:
     )
     widths = (int(np.prod(images.shape)), HIDDEN, len(images.train.label_names))
     network = MlpConfig(widths, "relu", "cross_entropy")
-    return Recipe(recipe.data, network, ADAM, train, min(recipe.seeds, SEEDS), BATCH)
+    return Recipe(recipe.data, network, ADAM, train, min(recipe.seeds, SEEDS), batch)
 
 
 def epochs_to(share: float, accuracies: np.ndarray) -> float:

@@ -145,6 +145,7 @@ def train(
 
     Evaluates on the test split after every epoch.
     """
+    batch_size = min(batch_size, len(setting.train))
     steps_an_epoch = len(setting.train) // batch_size
     config = training.Config(
         steps=epochs * steps_an_epoch,

@@ -43,8 +43,13 @@ class Config:
     grid: int = 25
 
     def __post_init__(self) -> None:
-        if 100 not in self.sizes or len(self.sizes) > 3:
-            raise InputError(f"walk.sizes={self.sizes}: 100 and at most two others.")
+        sizes = self.sizes
+        if not (100 in sizes and len({*sizes}) == len(sizes) <= 3 and min(sizes) > 0):
+            raise InputError(
+                f"walk.sizes={sizes}: give 100 and at most two others, above 0."
+            )
+        if not self.rate > 0:
+            raise InputError(f"walk.rate={self.rate}: give more than 0.")
         if self.steps < 2 or self.grid < 2:
             raise InputError(
                 f"walk.steps={self.steps}, walk.grid={self.grid}: give 2 or more."

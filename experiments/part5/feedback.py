@@ -37,6 +37,7 @@ from nnguide.tokenizer.protocol import Tokenizer
 from nnguide.training import OptimizerConfig
 
 Algorithm = Literal["dpo", "ppo", "grpo"]
+Rung = Literal["finetune", "reward", "rlhf", "ladder"]
 PER_CALL = 10  # steps
 WARM_UP = 20  # steps
 NEEDS = "the default flags"
@@ -47,8 +48,9 @@ class Config:
     """How a pre-trained model becomes a chatbot.
 
     Attributes:
-      dataset: dialogues (made here, with a judge), or jsonl:PATH for --stage=finetune
-        ("messages") and --stage=reward ("prompt", "chosen", "rejected").
+      dataset: dialogues (made here, with a judge), or jsonl:PATH; fine-tuning reads
+        its lines with "messages", and the stages from reward on those with "prompt",
+        "chosen" and "rejected" too.
       skip_bad_lines: leaves bad lines of a file out and counts them.
       demonstrations: conversations that fine-tuning imitates.
       finetune_steps: of fine-tuning.
@@ -104,6 +106,14 @@ class Config:
             )
 
 
+@dataclasses.dataclass(frozen=True)
+class _Learned:
+    """What names the folder of a chatbot's trainings."""
+
+    feedback: Config
+    chat: ChatTemplate
+
+
 class Chatbot(NamedTuple):
     """What is being tuned, and where its trainings live.
 
@@ -129,8 +139,9 @@ class Chatbot(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Of the trainings with this config, and of their results and pictures."""
-        return self.workdir / f"feedback-{digest(self.config)}"
+        """Of the trainings with this config and template, and of their results."""
+        learned = _Learned(self.config, self.template)
+        return self.workdir / f"feedback-{digest(learned)}"
 
     @property
     def questions(self) -> Split:
@@ -150,12 +161,13 @@ def make_chatbot(
     """Checks that the model can hold a conversation of this world at all.
 
     Raises:
-      InputError: its context or its alphabet is too small.
+      InputError: its context or its alphabet is too small, or no token ends a line.
     """
     short = dataclasses.replace(template, opening="")
     model, _, tokenizer = speaker
     bot = Chatbot(model, tokenizer, short, config, seed, workdir, theme, known)
     short.check(tokenizer)
+    turns.stop_tokens(tokenizer)
     longest = prompts_of(bot, bot.questions.train).tokens.shape[1] + config.new_tokens
     if longest > model.config.context:
         raise InputError(
@@ -253,6 +265,11 @@ def optimizer_of(rate: float, steps: int) -> optax.GradientTransformation:
 def announce(rung: str) -> None:
     """Says whose steps the lines of progress count from here on."""
     print(f"{rung}:", file=sys.stderr)
+
+
+def held_from(count: int) -> int:
+    """Where those begin that are held out: the last tenth of a file, one or more."""
+    return count - max(1, count // 10)
 
 
 def train_config(bot: Chatbot, steps: int, per_call: int = PER_CALL) -> training.Config:

@@ -4,6 +4,7 @@ Source: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., a
 2203.02155, section 3.5.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -16,14 +17,14 @@ from experiments.part5.feedback import (
     announce,
     batches_of,
     evaluation_of,
+    held_from,
     optimizer_of,
     train_config,
 )
 from experiments.part5.setting import Speaker
 from nnguide import training
 from nnguide.array_types import Params
-from nnguide.config import InputError
-from nnguide.data.conversations import Conversation, load_conversations
+from nnguide.data.conversations import Conversation, Conversations
 from nnguide.data.dialogues import demonstrations
 from nnguide.language import finetuning, turns
 from nnguide.language.chat import ChatTemplate, Turn
@@ -42,13 +43,28 @@ class Demonstrated(NamedTuple):
     heldout: turns.Rows
 
 
-def demonstrated(bot: Chatbot) -> Demonstrated:
+def demonstrated(bot: Chatbot, found: Conversations | None) -> Demonstrated:
     """The conversations that fine-tuning imitates.
 
+    Args:
+      bot: the chatbot.
+      found: of a file, two or more; None makes dialogues.
+
     Raises:
-      InputError: a file of conversations is bad, or one is too long for the model.
+      InputError: one is too long for the model, or has characters it lacks.
     """
-    return Demonstrated(*(_rows(bot, each) for each in _conversations(bot)))
+    if found is None:
+        (train, heldout), config = bot.questions, bot.config
+        return Demonstrated(
+            _rows(bot, demonstrations(train, config.demonstrations, bot.seed)),
+            _rows(bot, demonstrations(heldout, HELDOUT, bot.seed + 1)),
+        )
+    cut = held_from(len(found.conversations))
+    learned, heldout = (
+        _rows(bot, found.conversations[part], found.conversations_at[part])
+        for part in (slice(cut), slice(cut, None))
+    )
+    return Demonstrated(learned, heldout)
 
 
 def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
@@ -73,34 +89,18 @@ def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
     return merged(base, params, config.low_rank) if low_rank else params
 
 
-def _conversations(bot: Chatbot) -> tuple[list[Conversation], list[Conversation]]:
-    """To learn from, and held out."""
-    config = bot.config
-    if config.dataset == "dialogues":
-        train, heldout = bot.questions
-        return (
-            list(demonstrations(train, config.demonstrations, bot.seed)),
-            list(demonstrations(heldout, HELDOUT, bot.seed + 1)),
-        )
-    found = load_conversations(config.dataset, config.skip_bad_lines).conversations
-    if len(found) < 2:
-        raise InputError(
-            f"{config.dataset}: {len(found)} conversations; fine-tuning needs two or "
-            'more lines with "messages", one of them to be judged by.'
-        )
-    cut = len(found) - max(1, len(found) // 10)
-    return list(found[:cut]), list(found[cut:])
-
-
-def _rows(bot: Chatbot, conversations: list[Conversation]) -> turns.Rows:
-    template = bot.template
-    marked = []
-    for turn_pairs, system in conversations:
+def _rows(
+    bot: Chatbot, conversations: Sequence[Conversation], names: Sequence[str] = ()
+) -> turns.Rows:
+    template, marked = bot.template, []
+    names = names or [f"dialogue {n + 1}" for n in range(len(conversations))]
+    for name, (turn_pairs, system) in zip(names, conversations, strict=True):
         opening = f"{system}\n\n" if system else ""
         own = ChatTemplate(opening, template.user, template.assistant)
         said = [Turn(*pair) for pair in turn_pairs]
-        marked.append(turns.marked(own, bot.tokenizer, said))
-    return turns.as_rows(marked, bot.model.config.context)
+        with turns.naming(name):
+            marked.append(turns.marked(own, bot.tokenizer, said))
+    return turns.as_rows(marked, bot.model.config.context, names)
 
 
 def claims(bot: Chatbot, base: Said, tuned: Said, past: float) -> list[Claim]:

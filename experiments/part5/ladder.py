@@ -39,7 +39,8 @@ class Ladder(NamedTuple):
 def climb(setting: Setting, trained: Trained) -> Ladder:
     """Measures every rung on the tokens that the transformer was judged by."""
     text, size = setting.text, setting.text.vocabulary_size
-    longest = min(LONGEST, int(63 / math.log2(size) - 1e-9))
+    # V to the power of the longest must fit into 63 bits.
+    longest = min(LONGEST, int(63 / math.log2(max(size, 2)) - 1e-9))
     each = probabilities(text.train[:COUNTED], text.validation, longest, size)
     surprise = -np.log(each[:, 1:]).mean(axis=-1)
     return Ladder(surprise, last_score(trained).loss)

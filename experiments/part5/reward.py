@@ -17,13 +17,14 @@ from experiments.part5.feedback import (
     ask,
     batches_of,
     evaluation_of,
+    held_from,
     optimizer_of,
     train_config,
 )
 from nnguide import training
 from nnguide.array_types import Array, Params
 from nnguide.config import InputError
-from nnguide.data.conversations import Preference, load_conversations
+from nnguide.data.conversations import Conversations, Preference
 from nnguide.data.dialogues import Question, preference_pairs
 from nnguide.language import reward_model, turns
 from nnguide.language.rollout import Answers, joined
@@ -63,16 +64,33 @@ class Rewarded(NamedTuple):
 
 
 def paired(bot: Chatbot, tuned: Params) -> Pairs:
-    """What the judge prefers of the chatbot's answers, or what a file says.
+    """What the judge prefers of the chatbot's answers.
 
     Args:
       bot: whose answers are judged.
       tuned: the fine-tuned model, which gives them.
+    """
+    train, heldout = bot.questions
+    pairs, noise = bot.config.pairs, bot.config.noise
+    # Held out: clear cases of questions that none is taught by.
+    return Pairs(
+        _rows(bot, _sampled(bot, tuned, train, pairs, noise, 2)),
+        _rows(bot, _sampled(bot, tuned, heldout, max(pairs // 4, 8), 0.0, 3)),
+    )
+
+
+def paired_in_file(bot: Chatbot, found: Conversations) -> Pairs:
+    """What a file's preference pairs say; two or more.
 
     Raises:
-      InputError: a file of preferences is bad or has none.
+      InputError: one is too long for the model, or has characters it lacks.
     """
-    return Pairs(*(_rows(bot, each) for each in _preferences(bot, tuned)))
+    cut = held_from(len(found.preferences))
+    learned, heldout = (
+        _rows(bot, found.preferences[part], found.preferences_at[part])
+        for part in (slice(cut), slice(cut, None))
+    )
+    return Pairs(learned, heldout)
 
 
 def rewarded(
@@ -101,27 +119,6 @@ def rewarded(
     return Rewarded(fit.state.params, learned, float(accuracy))
 
 
-def _preferences(
-    bot: Chatbot, tuned: Params
-) -> tuple[Sequence[Preference], Sequence[Preference]]:
-    """To learn from, and held out: clear cases of questions that none is taught by."""
-    config = bot.config
-    if config.dataset == "dialogues":
-        train, heldout = bot.questions
-        return (
-            _sampled(bot, tuned, train, config.pairs, config.noise, 2),
-            _sampled(bot, tuned, heldout, max(config.pairs // 4, 8), 0.0, 3),
-        )
-    found = load_conversations(config.dataset, config.skip_bad_lines).preferences
-    if len(found) < 2:
-        raise InputError(
-            f"{config.dataset}: {len(found)} preference pairs; the reward model needs "
-            'two or more lines with "prompt", "chosen" and "rejected".'
-        )
-    cut = len(found) - max(1, len(found) // 10)
-    return found[:cut], found[cut:]
-
-
 def _sampled(
     bot: Chatbot, tuned: Params, questions: Sequence[Question], count: int,
     noise: float, stream: int,
@@ -148,7 +145,9 @@ def _ended_texts(said: Said) -> list[str]:
     return [text if end else "" for text, end in zip(said.texts, ended, strict=True)]
 
 
-def _rows(bot: Chatbot, pairs: Sequence[Preference]) -> turns.Rows:
+def _rows(
+    bot: Chatbot, pairs: Sequence[Preference], names: Sequence[str] = ()
+) -> turns.Rows:
     if not pairs:
         raise InputError(
             "--feedback.pairs: the model gave the same answer twice to every question, "
@@ -156,7 +155,7 @@ def _rows(bot: Chatbot, pairs: Sequence[Preference]) -> turns.Rows:
             "fewer steps."
         )
     length = bot.model.config.context
-    return turns.pair_rows(bot.template, bot.tokenizer, pairs, length)
+    return turns.pair_rows(bot.template, bot.tokenizer, pairs, length, names)
 
 
 def as_reward(bot: Chatbot, params: Params) -> Any:

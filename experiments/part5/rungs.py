@@ -7,7 +7,7 @@ Sources: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., 
 """
 
 from collections.abc import Sequence
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 
@@ -16,10 +16,12 @@ from experiments.part5.feedback import (
     NEEDS,
     Algorithm,
     Chatbot,
+    Rung,
     Said,
     examine,
     preferred,
 )
+from experiments.part5.material import Material
 from experiments.part5.reward import Rewarded
 from experiments.part5.rlhf import Improved
 from nnguide.array_types import Params
@@ -27,7 +29,6 @@ from nnguide.plots import feedback as pictures
 from nnguide.plots import style
 from nnguide.results import Claim
 
-Rung = Literal["finetune", "reward", "rlhf", "ladder"]
 EVERY: tuple[Algorithm, ...] = ("dpo", "ppo", "grpo")
 WEAK_PAIRS = 50  # that the weak reward model learns from
 SHOWN = 6  # questions in the picture of answers
@@ -50,25 +51,27 @@ class Climbed(NamedTuple):
     before: Said
 
 
-def climb(bot: Chatbot, base: Params, rung: Rung, algorithm: Algorithm) -> Climbed:
+def climb(
+    bot: Chatbot, base: Params, material: Material, rung: Rung, algorithm: Algorithm
+) -> Climbed:
     """Trains what is missing up to a rung, and measures every rung on the way.
 
     Args:
       bot: what is tuned, and how.
       base: the pre-trained parameters.
+      material: what is learned from.
       rung: how far; ladder goes through all algorithms and over-optimizes too.
       algorithm: of rlhf.
     """
-    shown = finetune.demonstrated(bot)  # a bad file ends the climb before it begins
     before = examine(bot, base)
-    tuned = finetune.finetuned(bot, base, shown)
+    tuned = finetune.finetuned(bot, base, material.demonstrations)
     after = examine(bot, tuned)
     past = finetune.runs_past(bot, base)
     claims = finetune.claims(bot, before, after, past)
     figures = [next_words.before_and_after(bot, base, tuned)]
     if rung == "finetune":
         return Climbed(claims, figures, before)
-    pairs = reward.paired(bot, tuned)
+    pairs = material.pairs or reward.paired(bot, tuned)
     teacher = reward.rewarded(bot, tuned, pairs)
     claims += reward.claims(bot, teacher)
     if rung == "reward":

@@ -12,7 +12,7 @@ from collections.abc import Callable
 
 import jax
 
-from experiments.part5 import finetune
+from experiments.part5 import finetune, material
 from experiments.part5.feedback import (
     NEEDS,
     Chatbot,
@@ -34,6 +34,7 @@ def study(
     bot: Chatbot,
     base: Params,
     large: Said,
+    steps: int,
     pretrained: Callable[[Setting], Params],
 ) -> Claim:
     """Trains the small model, or reads it back, and lets the judge compare.
@@ -43,6 +44,7 @@ def study(
       bot: the large chatbot.
       base: the large pre-trained model, of which it is made.
       large: what that answers.
+      steps: of both pre-trainings.
       pretrained: trains the model of a setting as the large one was.
     """
     config = dataclasses.replace(
@@ -53,7 +55,9 @@ def study(
     announce("a smaller model, pre-trained, then fine-tuned")
     read = pretrained(setting._replace(model=model, workdir=folder))
     small = bot._replace(model=model, workdir=folder)
-    tuned = finetune.finetuned(small, read, finetune.demonstrated(small))
+    material.keep_record(small, steps)
+    shown = material.read(small, "finetune").demonstrations
+    tuned = finetune.finetuned(small, read, shown)
     said = examine(small, tuned)
     share, half = preferred(said.worth, large.worth)
     times = _count(base) / _count(tuned)

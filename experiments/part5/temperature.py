@@ -50,11 +50,14 @@ class Config:
 
     def __post_init__(self) -> None:
         values = self.values
-        if not values or values[0] < 0 or list(values) != sorted(set(values)):
-            given = ",".join(map(str, values))
-            raise InputError(
-                f"--temperature.values={given}: give one or more, ascending, from 0."
-            )
+        given = f"--temperature.values={','.join(map(str, values))}"
+        if not values or list(values) != sorted(set(values)):
+            raise InputError(f"{given}: give one or more, ascending.")
+        for value in values:
+            try:
+                SamplingConfig(value)
+            except InputError as error:
+                raise InputError(f"{given}: {error}") from None
         if self.texts < 1:
             raise InputError(f"--temperature.texts={self.texts}: give 1 or more.")
         if self.length < 8:

@@ -45,6 +45,16 @@ def batches(setting: Setting, batch_size: int) -> Batches:
     )
 
 
+def check_text(setting: Setting, batch_size: int) -> None:
+    """Checks that both parts of the text hold a window to learn from or be judged by.
+
+    Raises:
+      InputError: one does not.
+    """
+    batches(setting, batch_size)
+    whole_text(setting.text.validation, setting.model.config.context)
+
+
 def whole_text(tokens: np.ndarray, context: int, batch_size: int = 0) -> Batches:
     """Every token but the first, predicted once.
 

@@ -21,6 +21,7 @@ from experiments.part6.setting import (
 from experiments.study import check
 from nnguide.array_types import Params
 from nnguide.config import InputError
+from nnguide.data.text import TextSource
 from nnguide.plots import style
 from nnguide.plots.context_size import context_size
 from nnguide.results import Claim
@@ -124,13 +125,28 @@ def _runs(every: np.ndarray, count: int) -> np.ndarray:
     return every[(starts[:, None] + np.arange(length)[None]).ravel()]
 
 
+def check_text(config: Config, text: TextSource, model: TransformerConfig) -> None:
+    """Checks that the text is long enough, and has tokens to replace others by.
+
+    Raises:
+      InputError: it is not, or has one token alone.
+    """
+    count, length = config.texts, int(distances(model.context).max())
+    if len(text.validation) < max(length + count, model.context + _RUNS):
+        raise InputError(
+            f"{text.origin}: {len(text.validation):,} tokens to validate on are too "
+            f"few for --context.texts={count} stretches of {length}; give a longer "
+            "text."
+        )
+    if text.vocabulary_size < 2:
+        raise InputError(
+            f"{text.origin}: one kind of token; part 6 replaces tokens by others, so "
+            "give a text of two or more, or --tokenizer=bytes."
+        )
+
+
 def _stretches(setting: Setting, length: int, count: int) -> np.ndarray:
     tokens = np.asarray(setting.text.validation, np.int32)
-    if len(tokens) < length + count:
-        raise InputError(
-            f"{setting.text.origin}: {len(tokens):,} tokens to validate on are too few "
-            f"for --context.texts={count} stretches of {length}; give a longer text."
-        )
     starts = np.linspace(0, len(tokens) - length, count).astype(int)
     return tokens[starts[:, None] + np.arange(length)[None]]
 

@@ -17,8 +17,14 @@ from experiments.part6.setting import Setting
 from experiments.part6.word_setting import Words
 from experiments.study import check
 from nnguide.config import InputError, run_only
-from nnguide.data.word_tests import load_questions, load_rated_pairs
-from nnguide.data.word_vectors import load_word_vectors
+from nnguide.data.identity import files_sha256
+from nnguide.data.word_tests import (
+    load_questions,
+    load_rated_pairs,
+    questions_file,
+    rated_pairs_file,
+)
+from nnguide.data.word_vectors import load_word_vectors, vector_files
 from nnguide.facts.directions import parse_analogy, vocabulary
 from nnguide.results import Claim
 
@@ -59,6 +65,15 @@ class Config:
         """Whether vectors and test sets are the defaults."""
         default = Config(analogies=self.analogies)
         return self == default
+
+
+def data(config: Config) -> dict[str, str]:
+    """What the vectors and the test sets are, name -> sha256."""
+    return {
+        "word vectors": files_sha256(vector_files(config.vectors)),
+        "questions": files_sha256([questions_file(config.questions)]),
+        "similarity": files_sha256([rated_pairs_file(config.similarity)]),
+    }
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:

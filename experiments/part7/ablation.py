@@ -15,6 +15,7 @@ from experiments.part7.setting import Setting
 from experiments.study import check
 from nnguide.array_types import Array, Params
 from nnguide.config import InputError
+from nnguide.data.text import TextSource
 from nnguide.language import next_token
 from nnguide.plots import head_ablation as pictures
 from nnguide.plots import style
@@ -78,18 +79,27 @@ def losses(
     return np.stack([each(params, jnp.asarray(kept), part) for part in whole], axis=1)
 
 
+def check_text(config: Config, training: mask.Config, text: TextSource) -> None:
+    """Checks that the text is long enough, and has as many windows as parts.
+
+    Raises:
+      InputError: it is not, or has fewer.
+    """
+    mask.check_text(training, text)
+    if config.parts > training.windows:
+        raise InputError(
+            f"--ablation.parts={config.parts}: the judged text has {training.windows} "
+            "windows (--mask.windows); give as many at most."
+        )
+
+
 def study(
     config: Config, training: mask.Config, setting: Setting
 ) -> tuple[list[Claim], list[str]]:
     """Removes heads of the masked GPT, which is trained where it is not there yet."""
     shape = mask.model(setting)
     params = mask.train_gpt(training, setting)
-    windows = mask.windows_of(mask.heldout(training, setting))
-    if config.parts > len(windows):
-        raise InputError(
-            f"--ablation.parts={config.parts}: the judged text has {len(windows)} "
-            "windows (--mask.windows); give as many at most."
-        )
+    windows = mask.windows_of(mask.heldout(training, setting.text))
     measured = losses(
         shape, params, removals(shape.layers, shape.heads), windows, config.parts
     )

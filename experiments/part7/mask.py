@@ -21,7 +21,8 @@ from experiments.part7.writing import on_one_line, surprise_of, write, write_big
 from experiments.study import check, check_steps, train
 from nnguide.array_types import Array, Key, Params
 from nnguide.config import InputError
-from nnguide.data.text import text_batches, text_evaluation
+from nnguide.data.batches import random_windows
+from nnguide.data.text import TextSource, text_batches, text_evaluation
 from nnguide.language import next_token, ngrams
 from nnguide.plots import mask as pictures
 from nnguide.plots import style
@@ -72,19 +73,35 @@ def model(setting: Setting, causal: bool = True) -> TransformerConfig:
     )
 
 
-def heldout(config: Config, setting: Setting) -> Integer[np.ndarray, "_"]:
+def check_text(config: Config, text: TextSource) -> None:
+    """Checks that the text is long enough to train on and to be judged by.
+
+    Raises:
+      InputError: it is not.
+    """
+    tokens = heldout(config, text)
+    if PROMPT + config.new_tokens > len(tokens):
+        raise InputError(
+            f"--mask.new_tokens={config.new_tokens}: the judged text has "
+            f"{len(tokens):,} tokens; give {len(tokens) - PROMPT} at most."
+        )
+    random_windows(len(text.train), BATCH, MODEL.context, seed=0)
+
+
+def heldout(config: Config, text: TextSource) -> Integer[np.ndarray, "_"]:
     """The beginning of the validation text, as many whole windows as are asked for.
 
     Raises:
       InputError: the text is shorter.
     """
     count = config.windows * MODEL.context + 1
-    tokens = setting.text.validation
+    tokens = text.validation
     if len(tokens) < count:
-        fit = (len(tokens) - 1) // MODEL.context // BATCH * BATCH
+        fit = max(len(tokens) - 1, 0) // MODEL.context // BATCH * BATCH
+        remedy = f"give {fit} at most, or a longer text" if fit else "give a longer one"
         raise InputError(
             f"--mask.windows={config.windows}: the validation text has {len(tokens):,} "
-            f"tokens; give {fit} at most, or a longer text."
+            f"tokens; {remedy}."
         )
     return tokens[:count]
 
@@ -105,7 +122,7 @@ def train_gpt(config: Config, setting: Setting, causal: bool = True) -> Params:
         OPTIMIZER,
         text_batches(text.train, BATCH, MODEL.context, setting.seed),
         config.steps,
-        {"test": text_evaluation(heldout(config, setting), BATCH, MODEL.context)},
+        {"test": text_evaluation(heldout(config, text), BATCH, MODEL.context)},
     )
     return fit.state.params
 
@@ -178,12 +195,7 @@ def heard_early(
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains with the mask and without, reads what both write, and draws it."""
-    tokens = heldout(config, setting)
-    if PROMPT + config.new_tokens > len(tokens):
-        raise InputError(
-            f"--mask.new_tokens={config.new_tokens}: the judged text has "
-            f"{len(tokens):,} tokens; give {len(tokens) - PROMPT} at most."
-        )
+    tokens = heldout(config, setting.text)
     prompts = _prompts(config, tokens)
     draw_key, change_key = jax.random.split(jax.random.key(setting.seed))
     count, train_tokens = config.new_tokens, setting.text.train

@@ -21,7 +21,8 @@ from experiments.part7.setting import Setting
 from nnguide import flops, training
 from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.config import InputError
-from nnguide.data.text import text_batches, text_evaluation
+from nnguide.data.batches import random_windows
+from nnguide.data.text import TextSource, text_batches, text_evaluation
 from nnguide.language.next_token import surprise
 from nnguide.plots import style
 from nnguide.plots import value_rank as pictures
@@ -169,14 +170,23 @@ def value_maps(params: Params, whole: bool) -> Float[np.ndarray, "H D D"]:
     return np.einsum("DHK,HKE->HDE", down, up)
 
 
-def compare(config: Config, setting: Setting, whole: bool) -> Compared:
-    """Trains readers of one kind on the setting's text."""
-    text = setting.text
+def check_text(text: TextSource) -> None:
+    """Checks that the text is long enough to train on and to be judged by.
+
+    Raises:
+      InputError: it is not.
+    """
     if len(text.validation) <= EVALUATED:
         raise InputError(
             f"--dataset: {len(text.validation):,} tokens of validation; part 7 reads "
             f"{EVALUATED:,}, give a longer text."
         )
+    random_windows(len(text.train), BATCH, CONTEXT, seed=0)
+
+
+def compare(config: Config, setting: Setting, whole: bool) -> Compared:
+    """Trains readers of one kind on the setting's text."""
+    text = setting.text
     one = task(model(text.vocabulary_size), whole)
     # Adam works entry by entry: stacked networks need no optimizer each.
     adam = training.make_optimizer(ADAM, config.steps)

@@ -16,12 +16,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.part9 import digits_report
-from experiments.part9.digits_network import Recipe, Trained, draw, learn
+from experiments.part9.digits_network import Recipe, Trained, draw, learn, make_module
 from experiments.part9.judge import Judge, train_judge
 from experiments.part9.setting import Setting
 from experiments.study import check
 from nnguide.config import InputError, ungrouped
-from nnguide.data.images import ImageConfig, load_images
+from nnguide.data.images import ImageConfig, identity, load_images
 from nnguide.diffusion import quality
 from nnguide.diffusion.denoising import check_pair
 from nnguide.diffusion.guidance import GuidanceConfig
@@ -36,6 +36,8 @@ from nnguide.results import Claim
 KINDS: tuple[SamplerName, ...] = ("ddpm_without_noise", "ddim", "ddpm")
 COMPARED = 200  # samples of each sampler
 MOMENTS = 10  # of the way from noise that are drawn, about
+SPLITS = ("train", "test")
+FEWEST = 2 * (quality.NEIGHBOURS + 1)  # test images, whose halves have neighbours
 
 
 @dataclasses.dataclass(frozen=True)
@@ -70,6 +72,8 @@ class Config:
                 "are about."
             )
         check_pair(self.recipe.denoising, self.recipe.noise)
+        for sampler in (self.sampler, SamplerConfig(steps=self.steps)):
+            sampling_sigmas(self.recipe.noise, sampler)
 
 
 class Sides(NamedTuple):
@@ -137,9 +141,36 @@ class Way(NamedTuple):
     sigmas: list[float]
 
 
+def data(config: Config) -> dict[str, str]:
+    """What the study learns from, name -> sha256.
+
+    Raises:
+      InputError: the images are too few, or do not fit the network or the samples.
+    """
+    train, test = (load_images(config.data, split) for split in SPLITS)
+    name, classes = config.data.dataset, len(train.label_names)
+    make_module(config.recipe, train.arrays()["image"].shape[1:], classes)
+    if len(test) < FEWEST:
+        raise InputError(
+            f"--digits.dataset={name}: {len(test)} test images; samples are compared "
+            f"with halves of them, so give a set of {FEWEST} or more."
+        )
+    if np.bincount(train.arrays()["label"]).max() < 2:
+        raise InputError(
+            f"--digits.dataset={name}: no class has two training images, which vary; "
+            "give a larger set."
+        )
+    if config.samples < 2 * classes:
+        raise InputError(
+            f"--digits.samples={config.samples}: two of each of {classes} classes are "
+            f"the fewest that vary; give {2 * classes} or more."
+        )
+    return identity(train=train, test=test)
+
+
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains a judge and a network, draws, measures."""
-    train, test = (load_images(config.data, split) for split in ("train", "test"))
+    train, test = (load_images(config.data, split) for split in SPLITS)
     parallel = config.recipe.train.parallel
     judge = train_judge(
         train, test, config.judge_steps, setting.seed, setting.workdir, parallel
@@ -229,9 +260,13 @@ def _follow(trained: Trained, setting: Setting) -> Way:
 def within_class_variance(
     images: Float[np.ndarray, "N height width channels"], labels: Int[np.ndarray, "N"]
 ) -> float:
-    """The variance of a pixel over the images of a class, mean over both."""
+    """The variance of a pixel over the images of a class, mean over both.
+
+    Classes of one image say nothing about it.
+    """
     each = [
         images[labels == label].var(axis=0, ddof=1).mean()
-        for label in np.unique(labels)
+        for label, count in zip(*np.unique(labels, return_counts=True), strict=True)
+        if count > 1
     ]
     return float(np.mean(each))

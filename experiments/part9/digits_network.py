@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.part9.setting import Setting
+from experiments.study import check
 from nnguide import training
 from nnguide.array_types import Array, Batch, Params
 from nnguide.config import InputError
@@ -74,6 +75,14 @@ class Recipe:
         save_every=500,
         parallel=ParallelConfig(devices=1),  # of a CPU; more are worth it for GPUs
     )
+
+    def __post_init__(self) -> None:
+        check("digits", self, batch=1)
+        if not 0 <= self.dropped < 1:
+            raise InputError(
+                f"--digits.dropped={self.dropped}: give a share from 0 to below 1."
+            )
+        training.make_optimizer(self.optimizer, self.train.steps)  # checks the two
 
 
 class Trained(NamedTuple):

@@ -23,7 +23,7 @@ from experiments.part9.setting import Setting
 from experiments.study import check
 from nnguide.config import InputError, ungrouped
 from nnguide.data.scene_decoder import Decoded, decode
-from nnguide.data.scene_shapes import ATTRIBUTES, COLUMN, DESERT
+from nnguide.data.scene_shapes import ATTRIBUTES, COLUMN, DESERT, SIZE
 from nnguide.data.scenes import SceneConfig
 from nnguide.diffusion import zero_shot
 from nnguide.diffusion.samplers import SamplerConfig
@@ -63,6 +63,12 @@ class Config:
             raise InputError(
                 f"--scenes.alphas={given}: {min(missing):g} is missing, which the "
                 "claims are about."
+            )
+        size, channels = self.recipe.unet.size, self.recipe.unet.channels
+        if (size, channels) != (SIZE, 3):
+            raise InputError(
+                f"--scenes.unet.size={size} --scenes.unet.channels={channels}: scenes "
+                f"are {SIZE} x {SIZE} in 3 colours; leave these as they are."
             )
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from jaxtyping import Float
 
 from experiments.part9.setting import Setting
+from experiments.study import check
 from nnguide import training
 from nnguide.array_types import Array, Batch, Params
 from nnguide.data import scenes
@@ -74,6 +75,10 @@ class Recipe:
         save_every=500,
         parallel=ParallelConfig(devices=1),
     )
+
+    def __post_init__(self) -> None:
+        check("scenes", self, batch=1)
+        training.make_optimizer(self.optimizer, self.train.steps)  # checks the two
 
 
 class Text(NamedTuple):

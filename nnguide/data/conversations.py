@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 from absl import logging
 
 from nnguide.config import InputError
+from nnguide.text_files import read_text
 
 ROLES = ("user", "assistant")
 
@@ -47,11 +48,15 @@ class Conversations:
       conversations: in the file's order.
       preferences: in the file's order.
       skipped: bad lines that were left out.
+      conversations_at: file and line of each conversation, for messages.
+      preferences_at: of each preference pair.
     """
 
     conversations: tuple[Conversation, ...]
     preferences: tuple[Preference, ...]
     skipped: int = 0
+    conversations_at: tuple[str, ...] = ()
+    preferences_at: tuple[str, ...] = ()
 
 
 class _BadLineError(Exception):
@@ -69,17 +74,13 @@ def load_conversations(dataset: str, skip_bad_lines: bool = False) -> Conversati
       InputError: a line is bad (file, line, remedy), the file cannot be read, or no
         good line is left.
     """
-    if not dataset.startswith("jsonl:"):
-        raise InputError(
-            f"conversations {dataset!r}: known is jsonl:PATH, a file of JSON lines."
-        )
-    path = Path(dataset.removeprefix("jsonl:")).expanduser()
+    path = conversations_file(dataset)
     lines = _lines(path)
-    found: list[Conversation | Preference] = []
+    found: list[tuple[str, Conversation | Preference]] = []
     skipped = 0
     for number, line in lines:
         try:
-            found.append(_read(line))
+            found.append((f"{path}:{number}", _read(line)))
         except _BadLineError as problem:
             if not skip_bad_lines:
                 raise InputError(
@@ -94,30 +95,41 @@ def load_conversations(dataset: str, skip_bad_lines: bool = False) -> Conversati
         )
     if skipped:
         logging.warning("%s: %d bad lines of %d skipped", path, skipped, len(lines))
+    said = [(at, each) for at, each in found if isinstance(each, Conversation)]
+    pairs = [(at, each) for at, each in found if isinstance(each, Preference)]
     return Conversations(
-        tuple(each for each in found if isinstance(each, Conversation)),
-        tuple(each for each in found if isinstance(each, Preference)),
+        tuple(each for _, each in said),
+        tuple(each for _, each in pairs),
         skipped,
+        tuple(at for at, _ in said),
+        tuple(at for at, _ in pairs),
     )
+
+
+def conversations_file(dataset: str) -> Path:
+    """The file that `jsonl:PATH` names.
+
+    Raises:
+      InputError: the flag's value is another.
+    """
+    if not dataset.startswith("jsonl:"):
+        raise InputError(
+            f"conversations {dataset!r}: known is jsonl:PATH, a file of JSON lines."
+        )
+    return Path(dataset.removeprefix("jsonl:")).expanduser()
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
     """The lines that are not empty, with their numbers from 1 on."""
-    try:
-        # Not splitlines: a JSON text may hold other line separators as they are.
-        lines = path.read_bytes().decode().split("\n")
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(
-            f"{path}: cannot be read ({reason}); give a UTF-8 file of JSON lines."
-        ) from error
+    # Not splitlines: a JSON text may hold other line separators as they are.
+    lines = read_text(path).split("\n")
     return [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
 
 
 def _read(line: str) -> Conversation | Preference:
     try:
         content = json.loads(line)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _BadLineError(
             f"not JSON ({error}); write one JSON object a line"
         ) from None

@@ -65,8 +65,15 @@ def load_images(config: ImageConfig, split: str) -> ImageSource:
         source = load_mnist5k(cache_folder(config.cache), split)
     else:
         source = _find(config, split)
+    if not len(source):
+        raise InputError(f"{source.origin}: holds no images; give a set that does")
     logging.info("data: %r", source)
     return source
+
+
+def identity(**splits: ImageSource) -> dict[str, str]:
+    """What a network that learned from these splits depends on: name -> sha256."""
+    return {f"{name} images": source.sha256 for name, source in splits.items()}
 
 
 def _find(config: ImageConfig, split: str) -> ImageSource:

@@ -66,7 +66,8 @@ def load_prepared(folder: Path, split: str) -> RecordSource:
         ) from error
     names = _label_names(folder, builder.info.features)
     origin = f"{builder.info.full_name} {split} of {folder}"
-    return RecordSource(records, names, origin)
+    files = tuple(sorted(folder.glob("*.array_record*")))
+    return RecordSource(records, names, origin, files)
 
 
 def _label_names(folder: Path, features: Any) -> tuple[str, ...]:

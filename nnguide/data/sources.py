@@ -2,13 +2,16 @@
 
 import dataclasses
 import functools
+import hashlib
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any, Protocol, SupportsIndex, runtime_checkable
 
 import numpy as np
 from jaxtyping import Int, Int32, UInt8
 
 from nnguide.config import InputError
+from nnguide.data.identity import files_sha256
 
 
 @runtime_checkable
@@ -26,6 +29,11 @@ class ImageSource(Protocol):
     @property
     def origin(self) -> str:
         """The set, its split and the folder it was taken from, for people."""
+        ...
+
+    @property
+    def sha256(self) -> str:
+        """Of the images, the labels and their names, wherever they lie."""
         ...
 
     def __len__(self) -> int: ...
@@ -66,6 +74,18 @@ class ArraySource:
     def __post_init__(self) -> None:
         self.images.flags.writeable = self.labels.flags.writeable = False
 
+    @property
+    def sha256(self) -> str:
+        """Of shape, pixels, labels and their names."""
+        return self._sha256
+
+    @functools.cached_property
+    def _sha256(self) -> str:
+        seen = hashlib.sha256(f"{self.images.shape} {self.label_names}".encode())
+        seen.update(np.ascontiguousarray(self.images).data)
+        seen.update(np.ascontiguousarray(self.labels, "<i4").data)
+        return seen.hexdigest()
+
     def __len__(self) -> int:
         return len(self.labels)
 
@@ -95,11 +115,23 @@ class RecordSource:
       records: random access to dicts that hold "image" and "label".
       label_names: what each label stands for.
       origin: the set, its split and the folder it was taken from.
+      files: where the records are.
     """
 
     records: Any
     label_names: tuple[str, ...]
     origin: str
+    files: tuple[Path, ...] = ()
+
+    @property
+    def sha256(self) -> str:
+        """Of the files and the labels' names."""
+        return self._sha256
+
+    @functools.cached_property
+    def _sha256(self) -> str:
+        content = f"{files_sha256(self.files)} {self.label_names}"
+        return hashlib.sha256(content.encode()).hexdigest()
 
     def __len__(self) -> int:
         return len(self.records)

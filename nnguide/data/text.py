@@ -21,7 +21,9 @@ from nnguide.data.batches import (
     random_windows,
 )
 from nnguide.data.host import Loader, through_grain
-from nnguide.data.token_files import map_tokens
+from nnguide.data.identity import files_sha256
+from nnguide.data.token_files import TokensDtype, map_tokens
+from nnguide.text_files import read_text
 from nnguide.tokenizer import files
 from nnguide.tokenizer.byte_pairs import BytePairs, gpt2_folder
 from nnguide.tokenizer.byte_values import Bytes
@@ -37,13 +39,14 @@ class TextConfig:
 
     Attributes:
       dataset: pydocs (the language reference that Python carries), tiny_shakespeare,
-        text:PATH (UTF-8), or tokens:PATH (uint16 ids, nanoGPT's or llm.c's layout; a
-        file, or a folder of train.bin and val.bin).
+        text:PATH (UTF-8), or tokens:PATH (ids in nanoGPT's or llm.c's layout; a file,
+        or a folder of train.bin and val.bin).
       tokenizer: characters (of this text; what texts take by default), bytes,
         byte_pairs:SIZE (learned from the training part), gpt2 (of data_dir where it
         holds vocab.json or encoder.json, else as installed), or the path of a saved
         tokenizer.
       vocabulary: number of token ids of tokens:PATH where no tokenizer is given.
+      tokens_dtype: of the ids of tokens:PATH, where no header of llm.c says it.
       validation_fraction: the part at the end that is kept for validation, where the
         data set does not come in two parts.
       data_dir: folder of tiny_shakespeare.txt or input.txt, and of GPT-2's vocabulary.
@@ -56,6 +59,7 @@ class TextConfig:
     dataset: str = "pydocs"
     tokenizer: str | None = None
     vocabulary: int | None = None
+    tokens_dtype: TokensDtype = "uint16"
     validation_fraction: float = 0.1
     data_dir: str | None = run_only(None)
     download: bool = run_only(False)
@@ -90,7 +94,7 @@ class TextSource:
       validation_bytes: length of the validation part's text in UTF-8, for bits per
         byte; None where no tokenizer says which text the tokens are.
       characters: length of the text; None for a file of tokens.
-      sha256: of the text in UTF-8; None for a file of tokens.
+      sha256: of the text in UTF-8, or of the files of tokens.
     """
 
     train: Tokens
@@ -98,9 +102,19 @@ class TextSource:
     tokenizer: Tokenizer | None
     vocabulary_size: int
     origin: str
+    sha256: str
     validation_bytes: int | None = None
     characters: int | None = None
-    sha256: str | None = None
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """What a model that learned this text depends on: name -> sha256."""
+        made: Any = self.tokenizer
+        identity = {"text": self.sha256}
+        if made is not None:
+            content = files.to_json(made).encode()
+            identity["tokenizer"] = hashlib.sha256(content).hexdigest()
+        return identity
 
 
 def load_text(config: TextConfig) -> TextSource:
@@ -129,9 +143,9 @@ def load_text(config: TextConfig) -> TextSource:
         tokenizer=tokenizer,
         vocabulary_size=tokenizer.vocabulary_size,
         origin=origin,
+        sha256=digest,
         validation_bytes=len(text[cut:].encode()),
         characters=len(text),
-        sha256=digest,
     )
 
 
@@ -144,15 +158,17 @@ def _load_tokens(config: TextConfig) -> TextSource:
             f"{config.dataset}: the ids do not say how many there can be; give the "
             "tokenizer they were made with, or the vocabulary (50257 for GPT-2)"
         )
-    if path.is_dir():
-        train = map_tokens(path / "train.bin", size)
-        validation = map_tokens(path / "val.bin", size)
-    else:
-        tokens = map_tokens(path, size)
-        cut = int(len(tokens) * (1 - config.validation_fraction))
-        train, validation = tokens[:cut], tokens[cut:]
+    folder = path.is_dir()
+    paths = [path / "train.bin", path / "val.bin"] if folder else [path]
+    parts = [map_tokens(each, size, config.tokens_dtype) for each in paths]
+    if not folder:
+        cut = int(len(parts[0]) * (1 - config.validation_fraction))
+        parts = [parts[0][:cut], parts[0][cut:]]
+    train, validation = parts
     count = _count_bytes(tokenizer, validation) if tokenizer else None
-    return TextSource(train, validation, tokenizer, size, config.dataset, count)
+    digest = files_sha256(paths)
+    logging.info("data: %s, %s, sha256 %s", config.dataset, train.dtype, digest)
+    return TextSource(train, validation, tokenizer, size, config.dataset, digest, count)
 
 
 def _count_bytes(tokenizer: Tokenizer, tokens: Tokens) -> int:
@@ -215,11 +231,7 @@ def _read(config: TextConfig) -> tuple[str, str]:
             f"text {name!r}: known are pydocs, tiny_shakespeare, text:PATH and "
             "tokens:PATH"
         )
-    try:
-        return path.read_bytes().decode(), f"{name} of {path}"
-    except (OSError, ValueError) as error:
-        reason = error.strerror if isinstance(error, OSError) else error
-        raise InputError(f"{path}: cannot be read as a text ({reason})") from error
+    return read_text(path), f"{name} of {path}"
 
 
 def _tiny_shakespeare(config: TextConfig) -> Path:

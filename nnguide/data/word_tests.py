@@ -8,6 +8,7 @@ Sources: Mikolov et al., arXiv 1301.3781; Finkelstein et al., "Placing Search in
 Context", 2002.
 """
 
+import math
 from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple, TypeVar
@@ -18,6 +19,7 @@ from jaxtyping import Float, Int
 
 from nnguide.config import InputError
 from nnguide.data.word_vectors import wheel_file
+from nnguide.text_files import read_text
 
 ParsedT = TypeVar("ParsedT")
 
@@ -58,7 +60,7 @@ def load_questions(source: str) -> Questions:
     Raises:
       InputError: no such source or file, gensim is missing, or no analogy is in it.
     """
-    path = _path_of(source, "google", "questions-words.txt", "questions")
+    path = questions_file(source)
     sections: list[str] = []
     inside: list[int] = []
 
@@ -85,17 +87,30 @@ def load_rated_pairs(source: str) -> RatedPairs:
     Raises:
       InputError: no such source or file, gensim is missing, or no pair is in it.
     """
-    path = _path_of(source, "wordsim353", "wordsim353.tsv", "similarity")
+    path = rated_pairs_file(source)
 
     def parse(line: str) -> tuple[str, str, float]:
         first, second, rating = line.split("\t")
-        return first.strip(), second.strip(), float(rating)
+        number = float(rating)
+        if not math.isfinite(number):
+            raise ValueError
+        return first.strip(), second.strip(), number
 
     rows = _read(path, parse, "two words and a number, apart by tabs")
     return RatedPairs(
         tuple((first, second) for first, second, _ in rows),
         np.array([rating for *_, rating in rows]),
     )
+
+
+def questions_file(source: str) -> Path:
+    """The file that `load_questions` reads."""
+    return _path_of(source, "google", "questions-words.txt", "questions")
+
+
+def rated_pairs_file(source: str) -> Path:
+    """The file that `load_rated_pairs` reads."""
+    return _path_of(source, "wordsim353", "wordsim353.tsv", "similarity")
 
 
 def _path_of(source: str, ours: str, file: str, what: str) -> Path:
@@ -112,10 +127,7 @@ def _read(
     path: Path, parse: Callable[[str], ParsedT | None], layout: str
 ) -> list[ParsedT]:
     """What `parse` makes of each line but comments; ValueError says a line is bad."""
-    try:
-        lines = path.read_text(encoding="utf-8", errors="replace").split("\n")
-    except OSError as error:
-        raise InputError(f"{path}: cannot be read ({error.strerror}).") from error
+    lines = read_text(path).replace("\r\n", "\n").split("\n")
     found, bad = [], []
     for number, line in enumerate(lines, 1):
         if not line.strip() or line.startswith("#"):

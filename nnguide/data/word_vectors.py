@@ -44,15 +44,29 @@ def load_word_vectors(source: str, most: int = 0) -> WordVectors:
     Raises:
       InputError: no such source or file, its wheel is missing, or it holds no vectors.
     """
+    paths = vector_files(source)
     if source == "glove":
-        return _read_glove(most)
+        return _read_glove(paths[0], paths[1], most)
+    return _read_text(paths[0], most)
+
+
+def vector_files(source: str) -> tuple[Path, ...]:
+    """The files that `load_word_vectors` reads.
+
+    Raises:
+      InputError: no such source, or its wheel is missing.
+    """
+    if source == "glove":
+        holds = "the vectors glove are"
+        parts = ("50d_emb.npy", "index.parquet")
+        return tuple(wheel_file(_WHEEL, _ITS_FILES.format(p), holds) for p in parts)
     kind, _, path = source.partition(":")
     if kind != "text" or not path:
         raise InputError(
             f"vectors {source!r}: give glove, or text:PATH of a file as GloVe and "
             "word2vec write it."
         )
-    return _read_text(Path(path).expanduser(), most)
+    return (Path(path).expanduser(),)
 
 
 def wheel_file(package: str, inside: str, holds: str) -> Path:
@@ -77,12 +91,9 @@ def wheel_file(package: str, inside: str, holds: str) -> Path:
     )
 
 
-def _read_glove(most: int) -> WordVectors:
+def _read_glove(numbers: Path, names: Path, most: int) -> WordVectors:
     import pyarrow.parquet as parquet  # comes with tensorflow-datasets
 
-    holds = "the vectors glove are"
-    numbers = wheel_file(_WHEEL, _ITS_FILES.format("50d_emb.npy"), holds)
-    names = wheel_file(_WHEEL, _ITS_FILES.format("index.parquet"), holds)
     column = parquet.ParquetFile(names).read(columns=["index"]).column("index")
     mapped = np.load(numbers, mmap_mode="r")
     count = min(most or len(mapped), len(mapped))
@@ -96,7 +107,9 @@ def _read_text(path: Path, most: int) -> WordVectors:
     width = 0
     try:
         # The only ends of lines are "\n": GloVe's words hold Unicode's other ones.
-        with path.open(encoding="utf-8", errors="replace", newline="\n") as file:
+        # Files of gigabytes are read by the line; words that are no UTF-8 are never
+        # asked for, and stay with a mark in them.
+        with path.open(encoding="utf-8-sig", errors="replace", newline="\n") as file:
             for number, line in _numbered_rows(file):
                 word, row = _parse(line, width)
                 if row is None:

@@ -6,7 +6,8 @@ a chatbot is trained to say. An answer is one line, so a token with a line feed 
 it.
 """
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -78,12 +79,24 @@ def prompt_tokens(
     return tokenizer.encode(template.document((), asked)).tolist()
 
 
-def as_rows(conversations: Sequence[Marked], length: int) -> Rows:
+@contextlib.contextmanager
+def naming(name: str) -> Iterator[None]:
+    """Puts what a conversation is called before what is wrong with it."""
+    try:
+        yield
+    except InputError as error:
+        raise InputError(f"{name}: {error}") from None
+
+
+def as_rows(
+    conversations: Sequence[Marked], length: int, names: Sequence[str] = ()
+) -> Rows:
     """Pads conversations to one length.
 
     Args:
       conversations: one or more.
       length: N, the model's context at most.
+      names: what each is called in errors, for instance its file and line.
 
     Raises:
       InputError: a conversation is longer.
@@ -92,8 +105,9 @@ def as_rows(conversations: Sequence[Marked], length: int) -> Rows:
     counts = np.zeros((len(conversations), length - 1), np.float32)
     for number, (each, own) in enumerate(conversations):
         if len(each) > length:
+            name = names[number] if names else f"conversation {number + 1}"
             raise InputError(
-                f"conversation {number + 1}: its {len(each)} tokens are more than the "
+                f"{name}: its {len(each)} tokens are more than the "
                 f"model's context, {length}; shorten it, or use a model with a larger "
                 "--model.context."
             )
@@ -107,6 +121,7 @@ def pair_rows(
     tokenizer: Tokenizer,
     pairs: Sequence[tuple[str, str, str]],
     length: int,
+    names: Sequence[str] = (),
 ) -> Rows:
     """Preference pairs as rows (B, 2, N): the chosen answer, then the other one.
 
@@ -115,16 +130,17 @@ def pair_rows(
       tokenizer: of the model.
       pairs: prompt, chosen, rejected.
       length: N.
+      names: what each is called in errors.
 
     Raises:
       InputError: an answer is too long, or cannot be expressed.
     """
-    each = [
-        marked(template, tokenizer, [Turn(prompt, answer)])
-        for prompt, *answers in pairs
-        for answer in answers
-    ]
-    rows = as_rows(each, length)
+    names = names or [f"pair {number + 1}" for number in range(len(pairs))]
+    each = []
+    for name, (prompt, *answers) in zip(names, pairs, strict=True):
+        with naming(name):
+            each += [marked(template, tokenizer, [Turn(prompt, a)]) for a in answers]
+    rows = as_rows(each, length, [name for name in names for _ in range(2)])
     return Rows(*(leaf.reshape(len(pairs), 2, -1) for leaf in rows))
 
 

@@ -60,7 +60,7 @@ def staircase(
     axes.set_xticks(range(len(rungs)), list(rungs), size=LABEL)
     axes.tick_params(axis="x", length=0)
     axes.set_xlim(-0.5, last + 0.5)
-    axes.set_ylim(0, 1.17 * heights.max())
+    axes.set_ylim(0, 1.17 * heights.max() or 1)
     axes.set_ylabel(f"bits a {unit} of a text never seen")
     model, (first, before, end) = list(rungs)[-1], heights[[0, -2, -1]]
     verb = f"{before - end:.2f} fewer than" if end < before else "no fewer than"
@@ -100,7 +100,7 @@ def learning(
     axes.plot(*validation, linewidth=2.4, markersize=5, **solid)
     axes.set_xlim(0, max(float(training.steps[-1]), 1.0))
     highest = max(float(training.loss.max()), *(float(nats) for nats in rungs.values()))
-    axes.set_ylim(0, 1.04 * highest)
+    axes.set_ylim(0, 1.04 * highest or 1)
     axes.set_xlabel("steps of training")
     axes.set_ylabel(f"surprise at the next {unit}, nats")
     axes.xaxis.set_major_formatter("{x:,.0f}")

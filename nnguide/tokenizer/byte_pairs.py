@@ -20,6 +20,7 @@ import numpy as np
 from jaxtyping import Int32
 
 from nnguide.config import InputError
+from nnguide.text_files import read_text
 from nnguide.tokenizer.byte_values import to_utf8
 
 if TYPE_CHECKING:
@@ -100,7 +101,7 @@ class BytePairs:
         """
         entries = _read_entries(_either(folder, "vocab.json", "encoder.json"))
         path = _either(folder, "merges.txt", "vocab.bpe")
-        lines = _read(path).strip("\n").split("\n")
+        lines = read_text(path).replace("\r\n", "\n").strip("\n").split("\n")
         merges = "\n".join(lines[lines[0].startswith("#version") :])
         try:
             made = cls(merges, end_of_text=True)
@@ -262,15 +263,8 @@ def _either(folder: Path, *names: str) -> Path:
     )
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text("utf-8")
-    except (OSError, ValueError) as error:
-        raise InputError(f"{path}: cannot be read as a text ({error})") from error
-
-
 def _read_entries(path: Path) -> Any:
-    content = _read(path)
+    content = read_text(path)
     try:
         entries = json.loads(content)
         count = len(entries)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from nnguide.config import InputError
+from nnguide.text_files import read_text
 from nnguide.tokenizer.byte_pairs import BytePairs
 from nnguide.tokenizer.byte_values import Bytes
 from nnguide.tokenizer.characters import Characters
@@ -21,12 +22,17 @@ _KINDS: dict[str, Any] = {
 }
 
 
-def save(tokenizer: Tokenizer, path: Path) -> None:
-    """Writes a tokenizer; the file appears whole or not at all."""
+def to_json(tokenizer: Tokenizer) -> str:
+    """What a file of the tokenizer holds, in ASCII; equal ones hold the same."""
     made: Any = tokenizer
     kind = next(kind for kind, one in _KINDS.items() if one is type(made))
+    return json.dumps({"kind": kind, **dataclasses.asdict(made)}) + "\n"
+
+
+def save(tokenizer: Tokenizer, path: Path) -> None:
+    """Writes a tokenizer; the file appears whole or not at all."""
     beside = path.with_name(f".{path.name}.{os.getpid()}")
-    beside.write_text(json.dumps({"kind": kind, **dataclasses.asdict(made)}) + "\n")
+    beside.write_text(to_json(tokenizer), encoding="utf-8")
     beside.replace(path)
 
 
@@ -37,9 +43,9 @@ def load(path: Path) -> Tokenizer:
       InputError: there is no such file, or it holds no tokenizer.
     """
     try:
-        fields = json.loads(path.read_text())
+        fields = json.loads(read_text(path))
         return _KINDS[fields.pop("kind")](**fields)
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         reason = f"{type(error).__name__}: {error}".partition("\n")[0]
         raise InputError(
             f"{path}: holds no tokenizer ({reason}); give the path of one saved by a "

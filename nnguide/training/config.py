@@ -53,9 +53,16 @@ class Config:
     parallel: ParallelConfig = run_only(ParallelConfig(), "alone")
 
     def __post_init__(self) -> None:
-        for name in ("steps", "accumulation", "steps_per_call", "log_every"):
-            if getattr(self, name) < 1:
-                raise InputError(f"train.{name}={getattr(self, name)}: give 1 or more.")
+        one = ("steps", "accumulation", "steps_per_call", "log_every", "keep_latest")
+        for least, names in ((1, one), (0, ("evaluate_every", "save_every"))):
+            for name in names:
+                value = getattr(self, name)
+                if value < least:
+                    raise InputError(f"train.{name}={value}: give {least} or more.")
+        self._check_intervals()
+        profiled_steps(self.profile)
+
+    def _check_intervals(self) -> None:
         for name in ("steps", "log_every", "evaluate_every", "save_every"):
             if getattr(self, name) % self.steps_per_call:
                 raise InputError(
@@ -73,7 +80,6 @@ class Config:
                     f"train.keep_steps={step}: no checkpoint is saved at that step; "
                     f"name multiples of train.save_every={self.save_every}."
                 )
-        profiled_steps(self.profile)
 
 
 def due(done: int, every: int, steps: int) -> bool:

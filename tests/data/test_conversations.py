@@ -88,7 +88,8 @@ def test_what_cannot_be_read_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nothing\.jsonl: cannot be read \(No such"):
         load_conversations(f"jsonl:{tmp_path}/nothing.jsonl")
     (tmp_path / "bytes.jsonl").write_bytes(b"\xff\xfe")
-    with pytest.raises(InputError, match=r"bytes\.jsonl: cannot be read \(.*UTF-8"):
+    match = r"bytes\.jsonl:1: cannot be read as a text \(byte 0xff is not UTF-8"
+    with pytest.raises(InputError, match=match):
         load_conversations(f"jsonl:{tmp_path}/bytes.jsonl")
     with pytest.raises(InputError, match="known is jsonl:PATH"):
         load_conversations("pydocs")

@@ -112,10 +112,10 @@ def test_a_fine_tuned_model_answers_a_prompt_and_no_other_is_made(
     assert printed.count("--- the document:\nUser: hello?\nAI:\n--- it") == 1
     # The fine-tuned parameters speak, not the pre-trained ones.
     bot = part5._chatbot(
-        config_of(tmp_path), part5._speaker(config_of(tmp_path), tmp_path / "run"),
+        config_of(tmp_path), part5._speaker(config_of(tmp_path), tmp_path / "run")[0],
         tmp_path / "run",
     )  # fmt: skip
-    base = part5._speaker(config_of(tmp_path), tmp_path / "run").params
+    base = part5._speaker(config_of(tmp_path), tmp_path / "run")[0].params
     params = tuned.params_of(bot, base, "finetuned")
     assert jax.tree.structure(params) == jax.tree.structure(base)
     moved = jax.tree.map(lambda a, b: float(abs(a - b).max()), params, base)

@@ -259,9 +259,11 @@ def test_a_whole_map_can_do_what_two_factors_do():
 
 def test_a_text_too_short_to_judge_by_is_refused(setting):
     text = setting.text
-    short = TextSource(text.train, text.validation[:9], None, text.vocabulary_size, "")
+    short = TextSource(
+        text.train, text.validation[:9], None, text.vocabulary_size, "", ""
+    )
     with pytest.raises(InputError, match="9 tokens of validation"):
-        value_rank.compare(TOY.value_rank, setting._replace(text=short), False)
+        value_rank.check_text(short)
 
 
 # --- cost ----------------------------------------------------------------------------

@@ -30,7 +30,12 @@ def setting(tmp_path_factory) -> Setting:
     tokenizer = Characters.of(sentence)
     tokens = tokenizer.encode(100 * sentence).astype(np.uint16)
     text = TextSource(
-        tokens[:4000], tokens[4000:], tokenizer, tokenizer.vocabulary_size, "a sentence"
+        tokens[:4000],
+        tokens[4000:],
+        tokenizer,
+        tokenizer.vocabulary_size,
+        "a sentence",
+        "",
     )
     return Setting(text, 0, tmp_path_factory.mktemp("part7"), "light")
 
@@ -147,9 +152,9 @@ def test_more_to_write_or_to_judge_than_there_is_names_the_remedy(setting):
     with pytest.raises(
         InputError, match=r"--mask.new_tokens=2000: .* give 993 at most"
     ):
-        mask.study(long, setting)
+        mask.check_text(long, setting.text)
     with pytest.raises(InputError, match=r"--ablation.parts=17: .* has 16 windows"):
-        ablation.study(ablation.Config(parts=17), TOY_MASK, setting)
+        ablation.check_text(ablation.Config(parts=17), TOY_MASK, setting.text)
 
 
 # --- head ablation -------------------------------------------------------------------
@@ -173,7 +178,7 @@ def test_ablation_takes_the_model_of_the_mask_study(setting):
     kept = np.load(setting.workdir / "figures/head_ablation.npz")
     assert kept["single"].shape == (2, 4, 2)
     params = mask.train_gpt(TOY_MASK, setting)
-    tokens = mask.heldout(TOY_MASK, setting)
+    tokens = mask.heldout(TOY_MASK, setting.text)
     whole = mask.losses_by_place(mask.model(setting), params, tokens)
     np.testing.assert_allclose(kept["loss"].mean(), whole.mean(), rtol=1e-5)
 
