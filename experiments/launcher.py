@@ -16,7 +16,7 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TypeVar
@@ -24,7 +24,8 @@ from typing import Literal, TypeVar
 import jax
 from absl import app, flags, logging
 
-from experiments.report import Plan, print_plan, print_results
+from experiments.plan import Plan, print_plans
+from experiments.report import print_results
 from nnguide.config import (
     InputError,
     cache_folder,
@@ -78,14 +79,15 @@ ConfigT = TypeVar("ConfigT", bound=Common)
 def main(
     run: Callable[[ConfigT], Results],
     default: ConfigT,
-    plan: Callable[[ConfigT], Plan] | None = None,
+    plans: Callable[[ConfigT], Mapping[str, Iterable[Plan]]],
 ) -> None:
     """Defines the flags, runs the experiment and prints its table; never returns.
 
     Args:
       run: the experiment.
       default: its config when no flag is given.
-      plan: what `--dry` describes beside the config.
+      plans: study -> its trainings, which `--dry` describes beside the config; the
+        one study of a launcher without studies is "".
     """
     read_flags = define_flags(default)
     jax.config.config_with_absl()
@@ -102,7 +104,7 @@ def main(
             signal.signal(signal.SIGTERM, _end)
             join_cluster(config.cluster)
             if config.dry:
-                print_plan(config, plan(config) if plan else None)
+                print_plans(config, plans(config))
                 return
             results = run(config)
             if writes():

@@ -4,25 +4,8 @@
 """
 
 import sys
-from typing import Any, NamedTuple
 
-import jax
-import numpy as np
-import optax
-
-from nnguide import flops
-from nnguide.config import leaves
 from nnguide.results import Results
-from nnguide.training import Batches, Task
-from nnguide.training.step import initial_state, make_step
-
-
-class Plan(NamedTuple):
-    """What a launcher is about to train, for `--dry`."""
-
-    task: Task
-    optimizer: optax.GradientTransformation
-    batches: Batches
 
 
 def print_results(results: Results) -> None:
@@ -66,38 +49,4 @@ def _band(band: tuple[float | None, float | None]) -> str:
         return low
     return (
         f"{low} to {high}" if low and high else (f">= {low}" if low else f"<= {high}")
-    )
-
-
-def print_plan(config: Any, plan: Plan | None) -> None:
-    """Config, parameters, FLOPs a step and bytes; nothing is trained."""
-    for name, value in leaves(config):
-        print(f"--{name}={value}")
-    if plan is None:
-        return
-    key = jax.random.key(0)
-    state = jax.eval_shape(
-        lambda key: initial_state(plan.task, plan.optimizer, key), key
-    )
-    print(f"\n{'parameter':40} {'shape':>16} {'number':>12}")
-    for path, leaf in jax.tree_util.tree_leaves_with_path(state.params):
-        name = jax.tree_util.keystr(path, simple=True, separator="/")
-        print(f"{name:40} {leaf.shape!s:>16} {leaf.size:12,}")
-    parameters = jax.tree.leaves(state.params)
-    print(f"{'all':57} {sum(leaf.size for leaf in parameters):12,}\n")
-    rows, shared = next(plan.batches.stream(0)), (plan.batches.arrays, {})
-    step = make_step(plan.task, plan.optimizer, plan.batches)
-    count = flops.count(lambda s, r, x: step(s, r, x, None), state, rows, shared)
-    print(f"FLOPs a step              {count:16,}")
-    for name, tree in (
-        ("params", state.params),
-        ("optimizer", state.opt_state),
-        ("data on the device", plan.batches.arrays),
-    ):
-        print(f"bytes, {name:18} {_bytes(tree):16,}")
-
-
-def _bytes(tree: Any) -> int:
-    return sum(
-        int(np.prod(leaf.shape)) * leaf.dtype.itemsize for leaf in jax.tree.leaves(tree)
     )

@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple
 import jax.numpy as jnp
 from absl import logging
 
+from nnguide import target
 from nnguide.config import InputError
 
 AttentionName = Literal["auto", "written_out", "xla", "blockwise", "cudnn", "splash"]
@@ -132,6 +133,8 @@ def choose(
     Raises:
       InputError: the kernel asked for cannot do it.
     """
+    if target.is_counting():
+        return "written_out", "FLOPs are counted"
     case = (wants, dtype, head_width, tokens)
     if name != "auto":
         if hindrance := cannot(name, *case, platform):

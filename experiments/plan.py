@@ -1,0 +1,149 @@
+"""A training as a value: `fit` runs it, and `--dry` describes it.
+
+A study hands its trainings out as plans and fits those very plans, so that what is
+described is what is trained.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import jax
+import jax.numpy as jnp
+import numpy as np
+import optax
+
+from nnguide import flops, target, training
+from nnguide.array_types import Params
+from nnguide.config import leaves
+from nnguide.training import Batches, Fit, Task
+from nnguide.training.step import State, initial_state, make_step
+
+
+class Plan(NamedTuple):
+    """A training that a launcher is about to do.
+
+    Attributes:
+      name: its folder below the workdir; "" is the workdir itself.
+      task: what learns.
+      optimizer: how.
+      batches: from what.
+      config: how long.
+      evaluation: name -> batches that judge it.
+      frozen: arrays handed to the task by name.
+    """
+
+    name: str
+    task: Task
+    optimizer: optax.GradientTransformation
+    batches: Batches
+    config: training.Config
+    evaluation: Mapping[str, Batches] = {}
+    frozen: Mapping[str, Any] = {}
+
+    def fit(self, workdir: Path, start: Params | None = None) -> Fit:
+        """Trains, goes on, or reads back what was trained.
+
+        Args:
+          workdir: of the run.
+          start: parameters to begin with; None draws them.
+        """
+        return training.fit(
+            self.task,
+            self.optimizer,
+            self.batches,
+            self.config,
+            start=start,
+            evaluation=self.evaluation,
+            frozen=self.frozen,
+            workdir=workdir / self.name,
+        )
+
+
+class Shapes(NamedTuple):
+    """What a plan is, known by shapes alone.
+
+    Attributes:
+      state: before the first step.
+      flops: of a step.
+    """
+
+    state: State
+    flops: int
+
+
+def shapes(plan: Plan) -> Shapes:
+    """Traces a training's first state and its step; nothing is computed."""
+    with target.counting_flops():
+        state = jax.eval_shape(
+            lambda key: initial_state(plan.task, plan.optimizer, key),
+            jax.random.key(plan.config.seed),
+        )
+        rows = next(iter(plan.batches.stream(0)))
+        shared = (plan.batches.arrays, dict(plan.frozen))
+        step = make_step(
+            plan.task, plan.optimizer, plan.batches, plan.config.accumulation
+        )
+        count = flops.count(lambda s, r, x: step(s, r, x, None), state, rows, shared)
+    return Shapes(state, count)
+
+
+def print_plans(config: Any, plans: Mapping[str, Iterable[Plan]]) -> None:
+    """Config, and every training's parameters, FLOPs and bytes; nothing is trained.
+
+    Args:
+      config: of the launcher.
+      plans: study -> its trainings; the one study of a launcher is "".
+    """
+    for name, value in leaves(config):
+        print(f"--{name}={value}")
+    described: dict[str, str] = {}  # training -> the study that it stands under
+    tables: dict[str, str] = {}  # parameters -> the training that they stand under
+    for study, each in plans.items():
+        heading, empty = f"study {study}: " if study else "", True
+        for plan in each:
+            empty, title = False, plan.name or "training"
+            if title in described:
+                print(f"\n{heading}{title}, as for {described[title]}")
+                continue
+            described[title] = study
+            print(f"\n{heading}{title}, {plan.config.steps:,} steps")
+            for line in _lines(plan, title, tables):
+                print(line)
+        if empty:
+            print(f"\n{heading}trains nothing")
+
+
+def _lines(plan: Plan, title: str, tables: dict[str, str]) -> Iterator[str]:
+    found = shapes(plan)
+    leaves_of = jax.tree_util.tree_leaves_with_path(found.state.params)
+    rows = [
+        f"{jax.tree_util.keystr(path, simple=True, separator='/'):40} "
+        f"{leaf.shape!s:>16} {leaf.size:12,}"
+        for path, leaf in leaves_of
+    ]
+    table = "\n".join(rows)
+    if table in tables:
+        yield f"parameters as those of {tables[table]}"
+    else:
+        tables[table] = title
+        yield f"{'parameter':40} {'shape':>16} {'number':>12}"
+        yield from rows
+    yield f"{'all':57} {sum(leaf.size for _, leaf in leaves_of):12,}"
+    yield f"FLOPs a step              {found.flops:16,}"
+    yield f"FLOPs of all steps        {found.flops * plan.config.steps:16,}"
+    for name, tree in (
+        ("params", found.state.params),
+        ("optimizer", found.state.opt_state),
+        ("data on the device", (plan.batches.arrays, plan.frozen)),
+    ):
+        yield f"bytes, {name:18} {_bytes(tree):16,}"
+
+
+def _bytes(tree: Any) -> int:
+    def size(leaf: Any) -> int:
+        if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
+            leaf = jax.eval_shape(jax.random.key_data, leaf)
+        return int(np.prod(leaf.shape)) * leaf.dtype.itemsize
+
+    return sum(map(size, jax.tree.leaves(tree)))
