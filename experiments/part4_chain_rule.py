@@ -68,4 +68,4 @@ def run(config: Config) -> Results:
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config())
+    launcher.main(run, Config(), lambda config: {"": ()})  # nothing is trained

@@ -111,7 +111,7 @@ def print_plans(config: Any, plans: Mapping[str, Iterable[Plan]]) -> None:
             for line in _lines(plan, title, tables):
                 print(line)
         if empty:
-            print(f"\n{heading}trains nothing")
+            print(f"\n{heading}trains no network")
 
 
 def _lines(plan: Plan, title: str, tables: dict[str, str]) -> Iterator[str]:

@@ -17,8 +17,11 @@ from jaxtyping import Float, Int
 
 from experiments.part9 import digits_report
 from experiments.part9.digits_network import Recipe, Trained, draw, learn
+from experiments.part9.digits_network import plan as network_plan
 from experiments.part9.judge import Judge, train_judge
+from experiments.part9.judge import plan as judge_plan
 from experiments.part9.setting import Setting
+from experiments.plan import Plan
 from experiments.study import check
 from nnguide.config import InputError, ungrouped
 from nnguide.data.images import ImageConfig, load_images
@@ -135,6 +138,16 @@ class Way(NamedTuple):
     frames: Float[np.ndarray, "moments images height width channels"]
     steps: list[int]
     sigmas: list[float]
+
+
+def plans(config: Config, setting: Setting) -> tuple[Plan, Plan]:
+    """The judge and the network."""
+    splits = [load_images(config.data, split) for split in ("train", "test")]
+    parallel = config.recipe.train.parallel
+    return (
+        judge_plan(*splits, config.judge_steps, setting.seed, parallel),
+        network_plan(config.recipe, *splits, setting),
+    )
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
