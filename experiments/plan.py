@@ -97,21 +97,21 @@ def print_plans(config: Any, plans: Mapping[str, Iterable[Plan]]) -> None:
     """
     for name, value in leaves(config):
         print(f"--{name}={value}")
-    described: dict[str, str] = {}  # training -> the study that it stands under
-    tables: dict[str, str] = {}  # parameters -> the training that they stand under
+    described: dict[str, str] = {}  # training -> the heading that it stands under
+    tables: dict[str, str] = {}  # parameters -> the heading that they stand under
     for study, each in plans.items():
-        heading, empty = f"study {study}: " if study else "", True
+        empty = True
         for plan in each:
-            empty, title = False, plan.name or "training"
-            if title in described:
-                print(f"\n{heading}{title}, as for {described[title]}")
+            empty, title = False, ": ".join(filter(None, (study, plan.name)))
+            first = described.setdefault(plan.name, title)
+            if first != title:
+                print(f"\n{title}, as described for {first}")
                 continue
-            described[title] = study
-            print(f"\n{heading}{title}, {plan.config.steps:,} steps")
+            print(f"\n{title}, {plan.config.steps:,} steps")
             for line in _lines(plan, title, tables):
                 print(line)
         if empty:
-            print(f"\n{heading}trains no network")
+            print(f"\n{': '.join(filter(None, (study, 'trains no network')))}")
 
 
 def _lines(plan: Plan, title: str, tables: dict[str, str]) -> Iterator[str]:

@@ -84,7 +84,7 @@ def run_studies(
       What was measured now; `kept` names what results.json holds besides.
     """
     asked = chosen(name, studies)
-    each = ((name, lambda name=name: studies[name].run(setting)) for name in asked)
+    each = ((name, studies[name].run(setting)) for name in asked)
     return record_sections(experiment, config, tuple(studies), each, workdir, started)
 
 
@@ -92,17 +92,17 @@ def record_sections(
     experiment: str,
     config: Common,
     order: tuple[str, ...],
-    measured: Iterable[tuple[str, Callable[[], Measured]]],
+    measured: Iterable[tuple[str, Measured]],
     workdir: Path,
     started: float,
 ) -> Results:
-    """Measures one section after the other, each written as soon as it is there.
+    """Writes one section after the other, each as soon as it is measured.
 
     Args:
       experiment: the launcher's name.
       config: of the run.
       order: of all sections that there may be.
-      measured: name and measurement of those of this run, as they are to be made.
+      measured: those of this run, by name; an iterator that makes them.
       workdir: of the run; results.json lies there.
       started: `time.monotonic()` when the run began.
     """
@@ -119,9 +119,8 @@ def record_sections(
             experiment, fields, tuple(claims), tuple(figures), wall, workdir, kept
         )
 
-    for name, measure in measured:
-        begun = time.monotonic()
-        found, drawn = measure()
+    begun = time.monotonic()
+    for name, (found, drawn) in measured:
         claims, figures, now = [*claims, *found], [*figures, *drawn], now | {name}
         own = Results(
             experiment, fields, tuple(found), tuple(drawn),
@@ -132,6 +131,7 @@ def record_sections(
             {key: value for key, value in own.items() if key != "experiment"},
         )
         _write(path, results(), sections, order)
+        begun = time.monotonic()
     return results()
 
 

@@ -142,11 +142,11 @@ class Way(NamedTuple):
 
 def plans(config: Config, setting: Setting) -> tuple[Plan, Plan]:
     """The judge and the network."""
-    splits = [load_images(config.data, split) for split in ("train", "test")]
+    train, test = (load_images(config.data, split) for split in ("train", "test"))
     parallel = config.recipe.train.parallel
     return (
-        judge_plan(*splits, config.judge_steps, setting.seed, parallel),
-        network_plan(config.recipe, *splits, setting),
+        judge_plan(train, test, config.judge_steps, setting.seed, parallel),
+        network_plan(config.recipe, train, test, setting),
     )
 
 
