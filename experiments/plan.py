@@ -4,7 +4,7 @@ A study hands its trainings out as plans and fits those very plans, so that what
 described is what is trained.
 """
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ import jax.numpy as jnp
 import numpy as np
 import optax
 
+from experiments import tables
 from nnguide import flops, target, training
 from nnguide.array_types import Params
 from nnguide.config import leaves
@@ -98,7 +99,7 @@ def print_plans(config: Any, plans: Mapping[str, Iterable[Plan]]) -> None:
     for name, value in leaves(config):
         print(f"--{name}={value}")
     described: dict[str, str] = {}  # training -> the heading that it stands under
-    tables: dict[str, str] = {}  # parameters -> the heading that they stand under
+    shown: dict[Any, str] = {}  # parameters -> the heading that they stand under
     for study, each in plans.items():
         empty = True
         for plan in each:
@@ -108,36 +109,36 @@ def print_plans(config: Any, plans: Mapping[str, Iterable[Plan]]) -> None:
                 print(f"\n{title}, as described for {first}")
                 continue
             print(f"\n{title}, {plan.config.steps:,} steps")
-            for line in _lines(plan, title, tables):
-                print(line)
+            _print_plan(plan, title, shown)
         if empty:
             print(f"\n{': '.join(filter(None, (study, 'trains no network')))}")
 
 
-def _lines(plan: Plan, title: str, tables: dict[str, str]) -> Iterator[str]:
+def _print_plan(plan: Plan, title: str, shown: dict[Any, str]) -> None:
     found = shapes(plan)
     leaves_of = jax.tree_util.tree_leaves_with_path(found.state.params)
-    rows = [
-        f"{jax.tree_util.keystr(path, simple=True, separator='/'):40} "
-        f"{leaf.shape!s:>16} {leaf.size:12,}"
+    rows = tuple(
+        (
+            jax.tree_util.keystr(path, simple=True, separator="/"),
+            str(leaf.shape),
+            f"{leaf.size:,}",
+        )
         for path, leaf in leaves_of
-    ]
-    table = "\n".join(rows)
-    if table in tables:
-        yield f"parameters as those of {tables[table]}"
+    )
+    if shown.setdefault(rows, title) != title:
+        print(f"parameters as those of {shown[rows]}")
     else:
-        tables[table] = title
-        yield f"{'parameter':40} {'shape':>16} {'number':>12}"
-        yield from rows
-    yield f"{'all':57} {sum(leaf.size for _, leaf in leaves_of):12,}"
-    yield f"FLOPs a step              {found.flops:16,}"
-    yield f"FLOPs of all steps        {found.flops * plan.config.steps:16,}"
-    for name, tree in (
-        ("params", found.state.params),
-        ("optimizer", found.state.opt_state),
-        ("data on the device", (plan.batches.arrays, plan.frozen)),
-    ):
-        yield f"bytes, {name:18} {_bytes(tree):16,}"
+        tables.print_table(("parameter", "shape", "number"), rows, right=(1, 2))
+    counted = {
+        "parameters": sum(leaf.size for _, leaf in leaves_of),
+        "FLOPs a step": found.flops,
+        "FLOPs of all steps": found.flops * plan.config.steps,
+        "bytes, params": _bytes(found.state.params),
+        "bytes, optimizer": _bytes(found.state.opt_state),
+        "bytes, data": _bytes((plan.batches.arrays, plan.frozen)),
+    }
+    for name, number in counted.items():
+        print(f"{name:18} {number:20,}")
 
 
 def _bytes(tree: Any) -> int:

@@ -1,46 +1,40 @@
-"""What a launcher prints: the claims as a table, or the plan of a run.
+"""What a launcher prints at its end: its claims as a table, and where pictures are."""
 
-`--dry` describes the plan: config, parameters, FLOPs and bytes, nothing trained.
-"""
+from experiments import tables
+from experiments.tables import Cell
+from nnguide.results import Claim, Results
 
-import sys
-
-from nnguide.results import Results
+HEADINGS = ("the guide says", "measured", "stated", "expected", "verdict", "")
+COLOURS = {"holds": "green", "caveat": "yellow", "false": "red"}
+SIGNS = {True: "as expected", False: "NOT AS EXPECTED", None: "unscored"}
 
 
 def print_results(results: Results) -> None:
-    """The claims as a table, and where the pictures are."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in ("the guide says", "measured", "stated", "expected", "verdict", ""):
-        table.add_column(heading, overflow="fold")
-    colours = {"holds": "green", "caveat": "yellow", "false": "red"}
-    for claim in results.claims:
-        unit = f" {claim.unit}" if claim.unit else ""
-        verdict = f"[{colours[claim.verdict]}]{claim.verdict}[/]"
-        sign = {True: "as expected", False: "NOT AS EXPECTED", None: "unscored"}
-        table.add_row(
-            claim.statement,
-            f"{claim.measured:,.5g}{unit}",
-            _band(claim.stated),
-            _band(claim.expected),
-            verdict,
-            sign[claim.as_expected],
-        )
-    width = None if sys.stdout.isatty() else 120
-    console = Console(width=width)
+    """The claims as a table, where the pictures are, and what else is kept."""
     if results.claims:
-        console.print(table)
+        rows = [_row(claim) for claim in results.claims]
+        tables.print_table(HEADINGS, rows, least=100)
     for claim in results.claims:
         if claim.verdict == "caveat" and claim.caveat:
-            console.print(f"caveat  {claim.statement}: {claim.caveat.says}")
+            tables.print_lines(f"caveat  {claim.statement}: {claim.caveat.says}")
     for figure in results.figures:
         print(f"picture {results.workdir / figure}")
     print(f"results {results.workdir / 'results.json'}")
+    if results.kept:
+        tables.print_lines(f"kept there from earlier runs: {'; '.join(results.kept)}")
     print(f"{results.wall_seconds:.1f} s")
+
+
+def _row(claim: Claim) -> list[str | Cell]:
+    unit = f" {claim.unit}" if claim.unit else ""
+    return [
+        claim.statement,
+        f"{claim.measured:,.5g}{unit}",
+        _band(claim.stated),
+        _band(claim.expected),
+        Cell(claim.verdict, COLOURS[claim.verdict]),
+        SIGNS[claim.as_expected],
+    ]
 
 
 def _band(band: tuple[float | None, float | None]) -> str:
