@@ -14,7 +14,7 @@ import time
 from collections.abc import Callable, Sequence
 from typing import Literal, NamedTuple
 
-from experiments import border
+from experiments import border, tables
 from experiments.launcher import keep_compiled_programs
 from nnguide.config import InputError, define_flags
 
@@ -125,13 +125,21 @@ def _show(found: Sequence[dict], as_json: bool) -> None:
         for line in found:
             print(json.dumps(line), flush=True)
         return
-    for line in found:
-        print(
-            f"{line['case']:44} {line['implementation']:18} "
-            f"{line['median_ms']:10.3f} ms  (quartiles {line['iqr_ms']:.3f} apart)  "
-            f"{line['rate']:14,.1f} {line['unit']:10} x{line['ratio']:.2f}"
-            + (f"  peak {line['peak_mib']} MiB" if "peak_mib" in line else "")
-        )
+    tables.print_table(
+        ("implementation", "median ms", "quartiles apart", "rate", "times", "peak"),
+        [
+            (
+                line["implementation"],
+                f"{line['median_ms']:.3f}",
+                f"{line['iqr_ms']:.3f}",
+                f"{line['rate']:,.1f} {line['unit']}",
+                f"x{line['ratio']:.2f}",
+                f"{line['peak_mib']} MiB" if "peak_mib" in line else "",
+            )
+            for line in found
+        ],
+        right=range(1, 6),
+    )
 
 
 def main(config: Config) -> None:
@@ -139,6 +147,8 @@ def main(config: Config) -> None:
     keep_compiled_programs()
     module = importlib.import_module(f"experiments.benchmarks.{config.what}")
     for case in module.cases(config.peers):
+        if not config.json:
+            tables.print_lines(case.name)
         _show(lines(config.what, case, measure(case, config.rounds)), config.json)
 
 

@@ -5,21 +5,24 @@ what their claims measured with both verdicts, and the last value of each metric
 """
 
 import json
-import shutil
 import statistics
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-from experiments import border
+from experiments import border, tables
 from experiments.launcher import Common
+from experiments.report import SIGNS
+from experiments.studies import other_flags
+from experiments.tables import Cell
 from nnguide.config import InputError, leaves, user_path
 from nnguide.training.metrics import read_rows
 
 ABSENT = "-"
 _NAME_WIDTH, _RUN_WIDTH = 34, 36  # characters of the first and of every other column
-_SIGN = {True: "as expected", False: "NOT AS EXPECTED", None: "unscored"}
+
+_OF_A_CLAIM = ("measured", "unit", "verdict", "as_expected")
 
 
 class Run(NamedTuple):
@@ -29,7 +32,9 @@ class Run(NamedTuple):
       name: the folder as it was given.
       flags: flag name -> value, without those of every launcher that change nothing
         that is learned (workdir, theme).
-      claims: claim id -> the claim as results.json has it; {} before the end.
+      claims: claim id -> the claim as results.json has it; {} before the end. One of a
+        study that was measured with other flags than config.json's names them under
+        "with".
       metrics: metric name -> last value; one below a sub-folder leads with its name.
     """
 
@@ -51,7 +56,7 @@ def read_run(folder: Path) -> Run:
     common = {name for name, _ in leaves(Common())}
     flags = _read_json(folder / "config.json")
     results = folder / "results.json"
-    claims = _read_json(results)["claims"] if results.exists() else []
+    claims = _read_claims(results, flags) if results.exists() else {}
     metrics: dict[str, Any] = {}
     for path in sorted(folder.rglob("metrics.jsonl")):
         fit = path.parent.relative_to(folder).as_posix()
@@ -61,7 +66,7 @@ def read_run(folder: Path) -> Run:
     return Run(
         str(folder),
         {name: value for name, value in flags.items() if name not in common},
-        {claim["id"]: claim for claim in claims},
+        claims,
         metrics,
     )
 
@@ -71,6 +76,27 @@ def _read_json(path: Path) -> Any:
         return json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path}: not JSON ({error}). Run it again.") from None
+
+
+def _read_claims(path: Path, flags: dict[str, Any]) -> dict[str, dict[str, Any]]:
+    content = _read_json(path)
+    try:
+        studies = content.get("studies", {})
+        given = {
+            name: ", ".join(
+                f"--{flag}={value}" for flag, value in other_flags(each, flags).items()
+            )
+            for name, each in studies.items()
+        }
+        return {
+            str(claim["id"]): {
+                **{name: claim[name] for name in _OF_A_CLAIM},
+                "with": given.get(claim.get("study"), ""),
+            }
+            for claim in content["claims"]
+        }
+    except (AttributeError, KeyError, TypeError):
+        raise InputError(f"{path}: not a launcher's results. Run it again.") from None
 
 
 def rows(runs: Sequence[Run]) -> Iterator[tuple[str, list[str]]]:
@@ -95,7 +121,8 @@ def _claim(claim: dict[str, Any] | None) -> str:
         return ABSENT
     unit = f" {claim['unit']}" if claim["unit"] else ""
     measured = f"{_number(claim['measured'])}{unit}"
-    return f"{measured}, {claim['verdict']}, {_SIGN[claim['as_expected']]}"
+    told = f"{measured}, {claim['verdict']}, {SIGNS[claim['as_expected']]}"
+    return f"{told} ({claim['with']})" if claim["with"] else told
 
 
 def _metric(value: Any) -> str:
@@ -110,29 +137,29 @@ def _number(value: float | None) -> str:
 
 
 def print_table(runs: Sequence[Run]) -> None:
-    """Prints the runs side by side, as many at a time as the terminal is wide for."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-    from rich.text import Text
+    """Prints the runs side by side, as many at a time as the terminal is wide for.
 
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 10_000
-    at_once = max(1, (width - _NAME_WIDTH) // _RUN_WIDTH)
-    console = Console(width=width)
+    On a narrow one each claim is a block, with a line a run.
+    """
+    width = tables.width(plain=10_000)
+    at_once = (width - _NAME_WIDTH) // _RUN_WIDTH
+    if width < tables.NARROW or not at_once:
+        at_once = len(runs)
     table_rows = list(rows(runs))
     for first in range(0, len(runs), at_once):
-        table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-        for heading in ("", *(run.name for run in runs[first : first + at_once])):
-            table.add_column(Text(heading), overflow="fold")
-        for name, cells in table_rows:
-            shown = cells[first : first + at_once]
-            # Text, not markup: a tuple's brackets are no colours.
-            table.add_row(Text(name), *(Text(cell, _colour(cell)) for cell in shown))
-        console.print(table)
+        chosen = slice(first, first + at_once)
+        tables.print_table(
+            ("", *(run.name for run in runs[chosen])),
+            [
+                (name, *(Cell(cell, _colour(cell)) for cell in cells[chosen]))
+                for name, cells in table_rows
+            ],
+            columns=width,
+        )
 
 
 def _colour(cell: str) -> str:
-    return "bold red" if _SIGN[False] in cell else ""
+    return "bold red" if SIGNS[False] in cell else ""
 
 
 def main(arguments: Sequence[str]) -> None:

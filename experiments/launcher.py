@@ -14,18 +14,19 @@ import platform
 import signal
 import sys
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 from types import FrameType
 from typing import Literal, TypeVar
 
 import jax
-from absl import flags
+from absl import flags, logging
 
 from experiments import border, data_record
 from experiments.extension import is_extension
+from experiments.plan import Plan, print_plans
 from experiments.read_only import READ_ONLY, writable_twin
-from experiments.report import Plan, print_plan, print_results
+from experiments.report import print_results
 from nnguide import code_folder
 from nnguide.config import (
     InputError,
@@ -82,14 +83,15 @@ ConfigT = TypeVar("ConfigT", bound=Common)
 def main(
     run: Callable[[ConfigT], Results],
     default: ConfigT,
-    plan: Callable[[ConfigT], Plan] | None = None,
+    plans: Callable[[ConfigT], Mapping[str, Iterable[Plan]]],
 ) -> None:
     """Defines the flags, runs the experiment and prints its table; never returns.
 
     Args:
       run: the experiment.
       default: its config when no flag is given.
-      plan: what `--dry` describes beside the config.
+      plans: study -> its trainings, which `--dry` describes beside the config; the
+        one study of a launcher without studies is "".
     """
     read_flags = define_flags(default)
     jax.config.config_with_absl()
@@ -101,7 +103,7 @@ def main(
         signal.signal(signal.SIGTERM, _end)
         join_cluster(config.cluster)
         if config.dry:
-            print_plan(config, plan(config) if plan else None)
+            print_plans(config, plans(config))
             return
         results = run(config)
         if writes():

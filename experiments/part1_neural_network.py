@@ -7,24 +7,27 @@ like, and whether it could have learned labels that mean nothing.
 """
 
 import dataclasses
+import itertools
 import json
 import time
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 
 from experiments import launcher
 from experiments.part1 import digits, inside, noise, pictures, random_labels
 from experiments.part1.digits import Images, Recipe, Trained
-from experiments.report import Plan
+from experiments.plan import Plan
+from experiments.studies import Measured, StudyRun, plans_of, run_studies
 from nnguide import training
 from nnguide.config import InputError, run_only, ungrouped
 from nnguide.data.images import ImageConfig, identity, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.parallel import ParallelConfig
 from nnguide.plots import style
-from nnguide.results import Claim, Results, write_whole
+from nnguide.results import Results, write_whole
 from nnguide.training import OptimizerConfig
 
 NAME = "part1_neural_network"
@@ -35,7 +38,9 @@ class Config(launcher.Common):
     """Part 1's choices.
 
     Attributes:
-      study: which questions to ask; digits trains and judges the network alone.
+      study: which questions to ask; digits trains and judges the network, inside asks
+        how sure it is of noise, what its weights show, and what it learns of labels
+        that mean nothing.
       data: which images.
       network: the network trained on them.
       optimizer: rate 1.5 on the guide's cost, which has no 1/2, is Nielsen's 3.0.
@@ -45,7 +50,7 @@ class Config(launcher.Common):
       seeds: how many networks to train at once, from different random starts.
     """
 
-    study: Literal["all", "digits"] = run_only("all")
+    study: Literal["all", "digits", "inside"] = run_only("all")
     data: ImageConfig = ungrouped(ImageConfig())
     network: MlpConfig = MlpConfig()
     optimizer: OptimizerConfig = OptimizerConfig(rate=1.5)
@@ -122,10 +127,57 @@ def load(config: Config) -> Images:
     return images
 
 
-def plan(config: Config) -> Plan:
-    """What the first training is."""
-    recipe, images = recipes(config)[0], load(config)
-    return Plan(*digits.task(recipe, images.shape), digits.batches(recipe, images))
+class Setting(NamedTuple):
+    """What the studies are given.
+
+    Attributes:
+      recipes: one a batch size.
+      images: both splits.
+      workdir: of the run.
+      theme: of the pictures.
+    """
+
+    recipes: list[Recipe]
+    images: Images
+    workdir: Path
+    theme: style.Theme
+
+    def plan(self, recipe: Recipe) -> Plan:
+        """The training of the network on batches of one size."""
+        return digits.plan(recipe, self.images, _folder(recipe))
+
+    def train(self, recipe: Recipe) -> Trained:
+        """Trains it, or reads it back."""
+        return digits.train(recipe, self.images, self.workdir, _folder(recipe))
+
+
+def _folder(recipe: Recipe) -> str:
+    return f"batch_{recipe.batch_size}"
+
+
+STUDIES = {
+    "digits": StudyRun[Setting](
+        lambda setting: _digits(setting),
+        lambda setting: map(setting.plan, setting.recipes),
+    ),
+    "inside": StudyRun[Setting](
+        lambda setting: _inside(setting),
+        lambda setting: [
+            setting.plan(setting.recipes[0]),
+            inside.convnet_plan(setting.recipes[0], setting.images),
+            *itertools.starmap(
+                digits.plan,
+                random_labels.recipes(setting.recipes[0], setting.images).values(),
+            ),
+        ],
+    ),
+}
+
+
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """What the studies asked for train."""
+    setting = Setting(recipes(config), load(config), Path(), config.figures.theme)
+    return plans_of(config.study, STUDIES, setting)
 
 
 def run(config: Config) -> Results:
@@ -136,35 +188,34 @@ def run(config: Config) -> Results:
     workdir = launcher.open_workdir(NAME, config, identity(**images._asdict()))
     names = json.dumps(list(images.train.label_names))
     write_whole(workdir / "label_names.json", names + "\n")
-    theme = config.figures.theme
-    trained: list[Trained] = []
-    for recipe in recipes(config):
-        folder = workdir / f"batch_{recipe.batch_size}"
-        trained.append(digits.train(recipe, images, folder))
-    claims = digits.structure_claims(config.network, digits.unit_images(images.test))
-    claims += map(digits.accuracy_claim, recipes(config), trained)
-    first, recipe = trained[0], recipes(config)[0]
-    figures = pictures.of_training(recipe, first, images, workdir, theme)
-    if config.study == "all":
-        more, drawn = _look_closer(recipe, first, images, workdir, theme)
-        claims, figures = claims + more, figures + drawn
-    return launcher.finish(NAME, config, workdir, claims, figures, started)
+    setting = Setting(recipes(config), images, workdir, config.figures.theme)
+    return run_studies(NAME, config, config.study, STUDIES, setting, workdir, started)
 
 
-def _look_closer(
-    recipe: Recipe, trained: Trained, images: Images, workdir: Path, theme: style.Theme
-) -> tuple[list[Claim], list[str]]:
+def _digits(setting: Setting) -> Measured:
+    """Trains and judges the network."""
+    recipes, images, workdir, theme = setting
+    trained = [setting.train(recipe) for recipe in recipes]
+    test = digits.unit_images(images.test)
+    claims = digits.structure_claims(recipes[0].network, test)
+    claims += map(digits.accuracy_claim, recipes, trained)
+    return claims, pictures.of_training(recipes[0], trained[0], images, workdir, theme)
+
+
+def _inside(setting: Setting) -> Measured:
     """The questions beyond accuracy."""
-    sure = noise.study(recipe, trained, images, workdir, theme)
-    seen = inside.study(recipe, trained, images, workdir, theme)
-    labels, label_figures, relu = random_labels.study(recipe, images, workdir, theme)
+    recipe, rest = setting.recipes[0], setting[1:]
+    trained = setting.train(recipe)
+    sure = noise.study(recipe, trained, *rest)
+    seen = inside.study(recipe, trained, *rest)
+    labels, label_figures, relu = random_labels.study(recipe, *rest)
     parts = [sure, seen, (labels, label_figures)]
     if trained.config.activation == "sigmoid" and len(trained.config.widths) > 2:
-        parts.insert(0, pictures.of_activations(trained, relu, images, workdir, theme))
+        parts.insert(0, pictures.of_activations(trained, relu, *rest))
     return [c for part in parts for c in part[0]], [
         f for part in parts for f in part[1]
     ]
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config(), plan)
+    launcher.main(run, Config(), plans)

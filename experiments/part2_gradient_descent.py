@@ -7,7 +7,8 @@ die; and why the gradient of a small batch does.
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from experiments import launcher
@@ -25,15 +26,15 @@ from experiments.part2.cost import Config as CostConfig
 from experiments.part2.dead_relu import Config as DeadReluConfig
 from experiments.part2.gradient import Config as GradientConfig
 from experiments.part2.saturation import Config as SaturationConfig
-from experiments.part2.setting import GUIDE, Setting, task_of
+from experiments.part2.setting import GUIDE, Setting
 from experiments.part2.smoothness import Config as SmoothnessConfig
 from experiments.part2.surface import Config as SurfaceConfig
-from experiments.report import Plan
+from experiments.plan import Plan
+from experiments.studies import Measured, StudyRun, plans_of, run_studies
 from nnguide.config import InputError, run_only, seed_field, ungrouped
-from nnguide.data.images import ImageConfig, identity, image_batches, load_images
-from nnguide.network.descent import gradient_descent
+from nnguide.data.images import ImageConfig, identity, load_images
 from nnguide.plots import style
-from nnguide.results import Claim, Results
+from nnguide.results import Results
 
 NAME = "part2_gradient_descent"
 Study = Literal[
@@ -70,38 +71,43 @@ class Config(launcher.Common):
     batches: BatchesConfig = BatchesConfig()
 
 
-def studies(
-    config: Config,
-) -> dict[str, list[Callable[[Setting], tuple[list[Claim], list[str]]]]]:
+def studies(config: Config) -> dict[str, StudyRun[Setting]]:
     """The studies by the name that --study gives them, in the guide's order."""
+
+    def cost_and_surface(setting: Setting) -> Measured:
+        claims, figures = cost.study(config.cost, config.batches, setting)
+        more, drawn = surface.study(config.surface, config.batches, setting)
+        return [*claims, *more], [*figures, *drawn]
+
     return {
-        "cost": [
-            lambda setting: cost.study(config.cost, config.batches, setting),
-            lambda setting: surface.study(config.surface, config.batches, setting),
-        ],
-        "gradient": [lambda setting: gradient.study(config.gradient, setting)],
-        "saturation": [lambda setting: saturation.study(config.saturation, setting)],
-        "smoothness": [lambda setting: smoothness.study(config.smoothness, setting)],
-        "dead_relu": [lambda setting: dead_relu.study(config.dead_relu, setting)],
-        "batches": [lambda setting: batch_size.study(config.batches, setting)],
+        "cost": StudyRun(
+            cost_and_surface, lambda setting: [cost.plan(config.batches, setting)]
+        ),
+        "gradient": StudyRun(lambda setting: gradient.study(config.gradient, setting)),
+        "saturation": StudyRun(
+            lambda setting: saturation.study(config.saturation, setting)
+        ),
+        "smoothness": StudyRun(
+            lambda setting: smoothness.study(config.smoothness, setting),
+            lambda setting: [smoothness.plan_of(config.smoothness, setting)],
+        ),
+        "dead_relu": StudyRun(
+            lambda setting: dead_relu.study(config.dead_relu, setting),
+            lambda setting: dead_relu.plans(config.dead_relu, setting),
+        ),
+        "batches": StudyRun(
+            lambda setting: batch_size.study(config.batches, setting),
+            lambda setting: batch_size.plans(config.batches, setting),
+        ),
     }
 
 
-def plan(config: Config) -> Plan:
-    """One training of the comparison of batch sizes."""
-    batch = min(config.batches.mini)
-    train = load_images(config.data, "train")
-    return Plan(
-        task_of(GUIDE),
-        gradient_descent(config.batches.rate),
-        image_batches(train, batch, config.seed, config.data.loader),
-    )
+def setting_of(config: Config, workdir: Path) -> Setting:
+    """Reads the images.
 
-
-def run(config: Config) -> Results:
-    """Trains, measures, draws."""
-    started = time.monotonic()
-    style.require_matplotlib()
+    Raises:
+      InputError: they do not fit the guide's network, or are fewer than a batch.
+    """
     train, test = (load_images(config.data, split) for split in ("train", "test"))
     pixels, classes = train.arrays()["image"][0].size, len(train.label_names)
     if (pixels, classes) != (GUIDE.widths[0], GUIDE.widths[-1]):
@@ -114,18 +120,26 @@ def run(config: Config) -> Results:
             f"--batches.mini={max(config.batches.mini)}: there are {len(train):,} "
             "training images; give as many at most."
         )
-    workdir = launcher.open_workdir(NAME, config, identity(train=train, test=test))
-    setting = Setting(
-        config.data, train, test, config.seed, workdir, config.figures.theme
+    return Setting(config.data, train, test, config.seed, workdir, config.figures.theme)
+
+
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """What the studies asked for train."""
+    return plans_of(config.study, studies(config), setting_of(config, Path()))
+
+
+def run(config: Config) -> Results:
+    """Trains, measures, draws."""
+    started = time.monotonic()
+    style.require_matplotlib()
+    setting = setting_of(config, launcher.workdir_of(NAME, config))
+    data = identity(train=setting.train, test=setting.test)
+    workdir = launcher.open_workdir(NAME, config, data)
+    setting = setting._replace(workdir=workdir)
+    return run_studies(
+        NAME, config, config.study, studies(config), setting, workdir, started
     )
-    claims, figures = [], []
-    for name, parts in studies(config).items():
-        for study in parts if config.study in ("all", name) else ():
-            measured, drawn = study(setting)
-            claims += measured
-            figures += drawn
-    return launcher.finish(NAME, config, workdir, claims, figures, started)
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config(), plan)
+    launcher.main(run, Config(), plans)

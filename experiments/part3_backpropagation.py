@@ -8,6 +8,7 @@ the network is young.
 
 import dataclasses
 import time
+from collections.abc import Iterable
 
 import jax
 
@@ -17,10 +18,11 @@ from experiments.part3.by_hand import Recipe
 from experiments.part3.cosine import Config as CosineConfig
 from experiments.part3.setting import Setting, labelled
 from experiments.part3.walk import Config as WalkConfig
-from experiments.report import Plan
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.config import InputError, ungrouped
-from nnguide.data.images import ImageConfig, identity, image_batches, load_images
+from nnguide.data.images import ImageConfig, identity, load_images
+from nnguide.data.sources import ImageSource
 from nnguide.network.mlp import MlpConfig, check_fits
 from nnguide.parallel import ParallelConfig
 from nnguide.plots import style
@@ -70,22 +72,30 @@ def recipe_of(config: Config) -> Recipe:
     )
 
 
-def plan(config: Config) -> Plan:
-    """The training by hand."""
-    optimizer = training.make_optimizer(config.optimizer, config.train.steps)
-    source = load_images(config.data, "train")
-    batches = image_batches(source, config.batch_size, config.train.seed)
-    return Plan(by_hand.task_by_hand(config.network), optimizer, batches)
+def load(config: Config) -> tuple[ImageSource, ImageSource]:
+    """Both splits.
+
+    Raises:
+      InputError: they do not fit the network.
+    """
+    train_on, test_on = (load_images(config.data, split) for split in ("train", "test"))
+    pixels = train_on.arrays()["image"][0].size
+    check_fits(config.network, pixels, len(train_on.label_names))
+    return train_on, test_on
+
+
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """The trainings by hand and by autodiff."""
+    return {"": by_hand.plans(recipe_of(config), *load(config))}
 
 
 def run(config: Config) -> Results:
     """Trains by hand and by autodiff, takes gradients apart, draws."""
     started = time.monotonic()
     style.require_matplotlib()
-    train_on, test_on = (load_images(config.data, split) for split in ("train", "test"))
+    train_on, test_on = load(config)
     images, labels = labelled(train_on)
     names = train_on.label_names
-    check_fits(config.network, images[0].size, len(names))
     data = identity(train=train_on, test=test_on)
     workdir = launcher.open_workdir(NAME, config, data)
     recipe, theme = recipe_of(config), config.figures.theme
@@ -106,4 +116,4 @@ def run(config: Config) -> Results:
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config(), plan)
+    launcher.main(run, Config(), plans)

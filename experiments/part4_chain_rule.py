@@ -7,10 +7,12 @@ costs. Nothing is trained here.
 
 import dataclasses
 import time
+from collections.abc import Iterable
 
 from experiments import launcher
 from experiments.part4 import one_neuron, price, three_ways
 from experiments.part4.setting import set_up
+from experiments.plan import Plan
 from nnguide.config import InputError, run_only, seed_field, ungrouped
 from nnguide.data.images import ImageConfig, identity, load_images
 from nnguide.network.mlp import MlpConfig, check_fits
@@ -45,6 +47,12 @@ class Config(launcher.Common):
                 raise InputError(f"{name}={getattr(self, name)}: give 1 or more.")
 
 
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """Nothing is trained."""
+    del config
+    return {"": ()}
+
+
 def run(config: Config) -> Results:
     """Checks the gradient, measures its price, draws."""
     started = time.monotonic()
@@ -68,4 +76,4 @@ def run(config: Config) -> Results:
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config())
+    launcher.main(run, Config(), plans)

@@ -10,7 +10,7 @@ that from pre-training on.
 
 import dataclasses
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Literal
 
@@ -30,7 +30,13 @@ from experiments.part5 import (
     training_run,
     tuned,
 )
-from experiments.part5.feedback import Algorithm, Chatbot, Rung, make_chatbot
+from experiments.part5.feedback import (
+    Algorithm,
+    Chatbot,
+    Rung,
+    examine,
+    make_chatbot,
+)
 from experiments.part5.feedback import Config as FeedbackConfig
 from experiments.part5.setting import (
     Model,
@@ -39,9 +45,11 @@ from experiments.part5.setting import (
     Trained,
     fitted,
     read_text,
+    unread,
 )
 from experiments.part5.temperature import Config as TemperatureConfig
-from experiments.report import Plan
+from experiments.plan import Plan
+from experiments.studies import Measured, record_sections
 from nnguide import training
 from nnguide.array_types import Params
 from nnguide.config import InputError, leaves, run_only, ungrouped
@@ -157,14 +165,23 @@ def _setting(config: Config, workdir: Path) -> Setting:
     return setting
 
 
-def plan(config: Config) -> Plan:
-    """The training."""
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """What the stage trains where nothing is trained yet."""
+    if config.stage in ("sample", "chat", "evaluate"):
+        return {config.stage: ()}
     setting = _setting(config, Path())
-    return Plan(
-        training_run.task_of(setting.model.countable()),
-        training.make_optimizer(config.optimizer, config.train.steps),
-        training_run.batches(setting, config.batch_size),
-    )
+
+    def pretraining(each: Setting) -> Plan:
+        return training_run.plan(
+            each, config.optimizer, config.train, config.batch_size
+        )
+
+    if config.stage == "pretrain":
+        return {config.stage: [pretraining(setting)]}
+    bot = _chatbot(config, unread(setting), setting.workdir)
+    if config.stage == "ladder":
+        return {config.stage: smaller.whole_ladder(setting, bot, pretraining)}
+    return {config.stage: rungs.plans(bot, config.stage, config.algorithm)}
 
 
 def run(config: Config) -> Results:
@@ -225,28 +242,28 @@ def _ladder(config: Config, started: float) -> Results:
     """Pre-trains where that was not done, and climbs all rungs."""
     style.require_matplotlib()
     setting = _setting(config, launcher.workdir_of(NAME, config))
-    if setting.text.tokenizer is None:
-        raise InputError(
-            f"--dataset={config.data.dataset}: nothing can be said without a "
-            "tokenizer; name one with --tokenizer."
-        )
 
     def pretrained(each: Setting) -> Params:
         return training_run.train(
             each, config.optimizer, config.train, config.batch_size
         ).params
 
-    speaker = Speaker(setting.model, None, setting.text.tokenizer)
-    bot, steps = _chatbot(config, speaker, setting.workdir), config.train.steps
+    bot, steps = _chatbot(config, unread(setting), setting.workdir), config.train.steps
     learned = material.read(bot, "ladder")  # complains before the training
     workdir = launcher.open_workdir(NAME, config, setting.text.identity)
     setting, bot = setting._replace(workdir=workdir), bot._replace(workdir=workdir)
     material.keep_record(bot, steps)
     base = pretrained(setting)
-    climbed = rungs.climb(bot, base, learned, "ladder", config.algorithm)
-    claim = smaller.study(setting, bot, base, climbed.before, steps, pretrained)
-    claims = [*climbed.claims, claim]
-    return launcher.finish(NAME, config, bot.folder, claims, climbed.figures, started)
+
+    def sections() -> Iterator[tuple[str, Measured]]:
+        before = examine(bot, base)
+        yield from rungs.climb(bot, base, learned, before, "ladder", config.algorithm)
+        claim = smaller.study(setting, bot, base, before, steps, pretrained)
+        yield "smaller", ([claim], [])
+
+    return record_sections(
+        NAME, config, rungs.SECTIONS, sections(), bot.folder, started
+    )
 
 
 def _climb(config: Config, rung: Rung, workdir: Path, started: float) -> Results:
@@ -256,9 +273,9 @@ def _climb(config: Config, rung: Rung, workdir: Path, started: float) -> Results
     bot = _chatbot(config, speaker, workdir)
     learned = material.read(bot, rung)
     material.keep_record(bot, steps)
-    climbed = rungs.climb(bot, speaker.params, learned, rung, config.algorithm)
-    claims, figures = climbed.claims, climbed.figures
-    return launcher.finish(NAME, config, bot.folder, claims, figures, started)
+    before = examine(bot, speaker.params)
+    climbed = rungs.climb(bot, speaker.params, learned, before, rung, config.algorithm)
+    return record_sections(NAME, config, rungs.SECTIONS, climbed, bot.folder, started)
 
 
 def _chatbot(config: Config, speaker: Speaker, workdir: Path) -> Chatbot:
@@ -309,4 +326,4 @@ def _studies(
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config(), plan)
+    launcher.main(run, Config(), plans)

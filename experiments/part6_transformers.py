@@ -9,7 +9,7 @@ billion weights are.
 import dataclasses
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
@@ -28,15 +28,17 @@ from experiments.part6.context import Config as ContextConfig
 from experiments.part6.cross_token import Config as CrossTokenConfig
 from experiments.part6.directions import Config as DirectionsConfig
 from experiments.part6.one_pass import Config as OnePassConfig
-from experiments.part6.setting import Setting, Training, fitting, train
+from experiments.part6.setting import Setting, Training
+from experiments.part6.setting import plan as training_plan
 from experiments.part6.softmax import Config as SoftmaxConfig
 from experiments.part6.tokens import Config as TokensConfig
-from experiments.report import Plan
+from experiments.plan import Plan
+from experiments.studies import StudyRun, plans_of, run_studies
 from nnguide.config import InputError, leaves, run_only, seed_field, ungrouped
 from nnguide.data.batches import random_windows
 from nnguide.data.text import TextConfig, load_text
 from nnguide.plots import style
-from nnguide.results import Claim, Results
+from nnguide.results import Results
 from nnguide.transformer.config import TransformerConfig
 
 NAME = "part6_transformers"
@@ -106,19 +108,31 @@ class Config(launcher.Common):
             )
 
 
-def studies(
-    config: Config,
-) -> dict[str, Callable[[Setting], tuple[list[Claim], list[str]]]]:
+def studies(config: Config) -> dict[str, StudyRun[Setting]]:
     """The studies by the name that --study gives them, in the guide's order."""
+
+    def tied(setting: Setting) -> list[Plan]:
+        return [setting.plan]
+
     return {
-        "tokens": lambda setting: tokens.study(config.tokens, setting),
-        "directions": lambda setting: directions.study(config.directions, setting),
-        "cross_token": lambda setting: cross_token.study(config.cross_token, setting),
-        "unembedding": unembedding.study,
-        "softmax": lambda setting: softmax.study(config.softmax, setting),
-        "context": lambda setting: context.study(config.context, setting),
-        "one_pass": lambda setting: one_pass.study(config.one_pass, setting),
-        "parameters": parameters.study,
+        "tokens": StudyRun(lambda setting: tokens.study(config.tokens, setting)),
+        "directions": StudyRun(
+            lambda setting: directions.study(config.directions, setting)
+        ),
+        "cross_token": StudyRun(
+            lambda setting: cross_token.study(config.cross_token, setting), tied
+        ),
+        "unembedding": StudyRun(unembedding.study, unembedding.plans),
+        "softmax": StudyRun(
+            lambda setting: softmax.study(config.softmax, setting), tied
+        ),
+        "context": StudyRun(
+            lambda setting: context.study(config.context, setting), tied
+        ),
+        "one_pass": StudyRun(
+            lambda setting: one_pass.study(config.one_pass, setting), one_pass.plans
+        ),
+        "parameters": StudyRun(parameters.study),
     }
 
 
@@ -137,13 +151,12 @@ def setting_of(config: Config, workdir: Path) -> Setting:
             f"{text.vocabulary_size:,} tokens; leave it out."
         )
     model = dataclasses.replace(model, vocabulary=text.vocabulary_size)
-    first = functools.partial(
-        train,
+    tied = training_plan(
+        "tied",
         text,
         model,
         config.training,
         config.seed,
-        workdir / "tied",
         judged=("validation", "last"),
     )
     names = ("data", "model", "training")
@@ -157,7 +170,8 @@ def setting_of(config: Config, workdir: Path) -> Setting:
         text.tokenizer,
         model,
         config.training,
-        functools.cache(first),
+        tied,
+        functools.cache(functools.partial(tied.fit, workdir)),
         config.seed,
         all(same),
         workdir,
@@ -174,33 +188,26 @@ def _check_text(config: Config, setting: Setting) -> None:
         context.check_text(config.context, text, model)
 
 
-def plan(config: Config) -> Plan:
-    """The training of the small transformers."""
-    setting = setting_of(config, Path())
-    return Plan(
-        *fitting(setting.text, setting.model, config.training, config.seed, False)
-    )
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """What the studies asked for train."""
+    return plans_of(config.study, studies(config), setting_of(config, Path()))
 
 
 def run(config: Config) -> Results:
     """Trains, measures, draws."""
     started = time.monotonic()
     style.require_matplotlib()
-    workdir = launcher.workdir_of(NAME, config)
-    setting = setting_of(config, workdir)
+    setting = setting_of(config, launcher.workdir_of(NAME, config))
     _check_text(config, setting)
     data = setting.text.identity
     if config.study in ("all", "directions"):
         data |= directions.data(config.directions)
-    launcher.open_workdir(NAME, config, data)
-    claims, figures = [], []
-    for name, study in studies(config).items():
-        if config.study in ("all", name):
-            measured, drawn = study(setting)
-            claims += measured
-            figures += drawn
-    return launcher.finish(NAME, config, workdir, claims, figures, started)
+    workdir = launcher.open_workdir(NAME, config, data)
+    setting = setting._replace(workdir=workdir)
+    return run_studies(
+        NAME, config, config.study, studies(config), setting, workdir, started
+    )
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config(), plan)
+    launcher.main(run, Config(), plans)

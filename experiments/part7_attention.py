@@ -7,7 +7,8 @@ attention costs, and heads that copy what came after the last time.
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from experiments import launcher
@@ -30,11 +31,12 @@ from experiments.part7.mole import Config as MoleConfig
 from experiments.part7.scaling import Config as ScalingConfig
 from experiments.part7.setting import Setting
 from experiments.part7.value_rank import Config as ValueRankConfig
-from experiments.report import Plan
+from experiments.plan import Plan
+from experiments.studies import StudyRun, plans_of, run_studies
 from nnguide.config import run_only, seed_field, ungrouped
 from nnguide.data.text import TextConfig, TextSource, load_text
 from nnguide.plots import style
-from nnguide.results import Claim, Results
+from nnguide.results import Results
 
 NAME = "part7_attention"
 Study = Literal[
@@ -81,21 +83,35 @@ class Config(launcher.Common):
     induction: InductionConfig = InductionConfig()
 
 
-def studies(
-    config: Config,
-) -> dict[str, Callable[[Setting], tuple[list[Claim], list[str]]]]:
+def studies(config: Config) -> dict[str, StudyRun[Setting]]:
     """The studies by the name that --study gives them, in the guide's order."""
     return {
-        "mole": lambda setting: mole.study(config.mole, setting),
-        "adjective": lambda setting: adjective.study(config.adjective, setting),
-        "scaling": lambda setting: scaling.study(config.scaling, setting),
-        "mask": lambda setting: mask.study(config.mask, setting),
-        "value_rank": lambda setting: value_rank.study(config.value_rank, setting),
-        "ablation": lambda setting: ablation.study(
-            config.ablation, config.mask, setting
+        "mole": StudyRun(
+            lambda setting: mole.study(config.mole, setting),
+            lambda setting: mole.plans(config.mole, setting),
         ),
-        "cost": lambda setting: cost.study(config.cost, setting),
-        "induction": lambda setting: induction.study(config.induction, setting),
+        "adjective": StudyRun(
+            lambda setting: adjective.study(config.adjective, setting),
+            lambda setting: adjective.plans(config.adjective, setting),
+        ),
+        "scaling": StudyRun(lambda setting: scaling.study(config.scaling, setting)),
+        "mask": StudyRun(
+            lambda setting: mask.study(config.mask, setting),
+            lambda setting: mask.plans(config.mask, setting),
+        ),
+        "value_rank": StudyRun(
+            lambda setting: value_rank.study(config.value_rank, setting),
+            lambda setting: value_rank.plans(config.value_rank, setting),
+        ),
+        "ablation": StudyRun(
+            lambda setting: ablation.study(config.ablation, config.mask, setting),
+            lambda setting: [mask.plan(config.mask, setting)],
+        ),
+        "cost": StudyRun(lambda setting: cost.study(config.cost, setting)),
+        "induction": StudyRun(
+            lambda setting: induction.study(config.induction, setting),
+            lambda setting: induction.plans(config.induction, setting).values(),
+        ),
     }
 
 
@@ -109,9 +125,10 @@ def _check_text(config: Config, text: TextSource) -> None:
         ablation.check_text(config.ablation, config.mask, text)
 
 
-def plan(config: Config) -> Plan:
-    """The training of the model that reads ambiguous words."""
-    return mole.plan(config.mole, config.seed)
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """What the studies asked for train."""
+    setting = Setting(load_text(config.data), config.seed, Path(), "light")
+    return plans_of(config.study, studies(config), setting)
 
 
 def run(config: Config) -> Results:
@@ -122,14 +139,10 @@ def run(config: Config) -> Results:
     _check_text(config, text)
     workdir = launcher.open_workdir(NAME, config, text.identity)
     setting = Setting(text, config.seed, workdir, config.figures.theme)
-    claims, figures = [], []
-    for name, study in studies(config).items():
-        if config.study in ("all", name):
-            measured, drawn = study(setting)
-            claims += measured
-            figures += drawn
-    return launcher.finish(NAME, config, workdir, claims, figures, started)
+    return run_studies(
+        NAME, config, config.study, studies(config), setting, workdir, started
+    )
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config(), plan)
+    launcher.main(run, Config(), plans)

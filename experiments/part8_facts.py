@@ -7,7 +7,8 @@ than dimensions; and how many nearly perpendicular directions there really are.
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from experiments import launcher
@@ -18,9 +19,11 @@ from experiments.part8.orthogonal import Config as OrthogonalConfig
 from experiments.part8.setting import Setting
 from experiments.part8.superposition import Config as SuperpositionConfig
 from experiments.part8.tracing import Config as TracingConfig
+from experiments.plan import Plan
+from experiments.studies import StudyRun, plans_of, run_studies
 from nnguide.config import run_only, seed_field
 from nnguide.plots import style
-from nnguide.results import Claim, Results
+from nnguide.results import Results
 
 NAME = "part8_facts"
 Study = Literal["all", "gate", "capacity", "tracing", "superposition", "orthogonal"]
@@ -49,19 +52,32 @@ class Config(launcher.Common):
     orthogonal: OrthogonalConfig = OrthogonalConfig()
 
 
-def studies(
-    config: Config,
-) -> dict[str, Callable[[Setting], tuple[list[Claim], list[str]]]]:
+def studies(config: Config) -> dict[str, StudyRun[Setting]]:
     """The studies by the name that --study gives them, in the guide's order."""
     return {
-        "gate": lambda setting: gate.study(config.gate, setting),
-        "capacity": lambda setting: capacity.study(config.capacity, setting),
-        "tracing": lambda setting: tracing.study(config.tracing, setting),
-        "superposition": lambda setting: superposition.study(
-            config.superposition, setting
+        "gate": StudyRun(lambda setting: gate.study(config.gate, setting)),
+        "capacity": StudyRun(
+            lambda setting: capacity.study(config.capacity, setting),
+            lambda setting: capacity.plans(config.capacity, setting),
         ),
-        "orthogonal": lambda setting: orthogonal.study(config.orthogonal, setting),
+        "tracing": StudyRun(
+            lambda setting: tracing.study(config.tracing, setting),
+            lambda setting: tracing.plans(config.tracing, setting),
+        ),
+        "superposition": StudyRun(
+            lambda setting: superposition.study(config.superposition, setting),
+            lambda setting: superposition.plans(config.superposition, setting),
+        ),
+        "orthogonal": StudyRun(
+            lambda setting: orthogonal.study(config.orthogonal, setting)
+        ),
     }
+
+
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """What the studies asked for train."""
+    setting = Setting(config.seed, Path(), "light")
+    return plans_of(config.study, studies(config), setting)
 
 
 def run(config: Config) -> Results:
@@ -70,14 +86,10 @@ def run(config: Config) -> Results:
     style.require_matplotlib()
     workdir = launcher.open_workdir(NAME, config)
     setting = Setting(config.seed, workdir, config.figures.theme)
-    claims, figures = [], []
-    for name, study in studies(config).items():
-        if config.study in ("all", name):
-            measured, drawn = study(setting)
-            claims += measured
-            figures += drawn
-    return launcher.finish(NAME, config, workdir, claims, figures, started)
+    return run_studies(
+        NAME, config, config.study, studies(config), setting, workdir, started
+    )
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config())
+    launcher.main(run, Config(), plans)

@@ -6,7 +6,8 @@ which puts pictures and captions into one space; and pictures drawn from caption
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Iterable
+from pathlib import Path
 from typing import Literal
 
 from experiments import launcher
@@ -16,12 +17,14 @@ from experiments.part9.digits import Config as DigitsConfig
 from experiments.part9.scenes import Config as ScenesConfig
 from experiments.part9.setting import Setting
 from experiments.part9.spiral import Config as SpiralConfig
+from experiments.plan import Plan
+from experiments.studies import StudyRun, plans_of, run_studies
 from nnguide.config import run_only, seed_field
 from nnguide.data.scene_captions import tokens_of
 from nnguide.diffusion.guidance import GuidanceConfig
 from nnguide.diffusion.samplers import SamplerConfig, sampling_sigmas
 from nnguide.plots import style
-from nnguide.results import Claim, Results
+from nnguide.results import Results
 
 NAME = "part9_diffusion"
 Study = Literal["spiral", "digits", "clip", "scenes", "all"]
@@ -62,18 +65,39 @@ class Config(launcher.Common):
             sampling_sigmas(self.digits.recipe.noise, self.sampler)
 
 
-def studies(
-    config: Config,
-) -> dict[str, Callable[[Setting], tuple[list[Claim], list[str]]]]:
+def studies(config: Config) -> dict[str, StudyRun[Setting]]:
     """The studies by the name that --study gives them, in the guide's order."""
     return {
-        "spiral": lambda setting: spiral.study(config.spiral, setting),
-        "digits": lambda setting: digits.study(config.digits, setting),
-        "clip": lambda setting: clip.study(config.clip, setting),
-        "scenes": lambda setting: scenes.study(
-            config.scenes, config.clip, config.prompt, setting
+        "spiral": StudyRun(
+            lambda setting: spiral.study(config.spiral, setting),
+            lambda setting: spiral.plans(config.spiral, setting),
+        ),
+        "digits": StudyRun(
+            lambda setting: digits.study(config.digits, setting),
+            lambda setting: digits.plans(config.digits, setting),
+        ),
+        "clip": StudyRun(
+            lambda setting: clip.study(config.clip, setting),
+            lambda setting: [clip.plan(config.clip, setting)],
+        ),
+        "scenes": StudyRun(
+            lambda setting: scenes.study(
+                config.scenes, config.clip, config.prompt, setting
+            ),
+            lambda setting: scenes.plans(config.scenes, config.clip, setting),
         ),
     }
+
+
+def _setting(config: Config, workdir: Path) -> Setting:
+    return Setting(
+        config.seed, workdir, config.figures.theme, config.sampler, config.guidance
+    )
+
+
+def plans(config: Config) -> dict[str, Iterable[Plan]]:
+    """What the studies asked for train."""
+    return plans_of(config.study, studies(config), _setting(config, Path()))
 
 
 def run(config: Config) -> Results:
@@ -82,17 +106,11 @@ def run(config: Config) -> Results:
     style.require_matplotlib()
     data = digits.data(config.digits) if config.study in ("digits", "all") else {}
     workdir = launcher.open_workdir(NAME, config, data)
-    setting = Setting(
-        config.seed, workdir, config.figures.theme, config.sampler, config.guidance
+    setting = _setting(config, workdir)
+    return run_studies(
+        NAME, config, config.study, studies(config), setting, workdir, started
     )
-    claims, figures = [], []
-    for name, study in studies(config).items():
-        if config.study in ("all", name):
-            measured, drawn = study(setting)
-            claims += measured
-            figures += drawn
-    return launcher.finish(NAME, config, workdir, claims, figures, started)
 
 
 if __name__ == "__main__":
-    launcher.main(run, Config())
+    launcher.main(run, Config(), plans)

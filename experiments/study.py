@@ -5,13 +5,13 @@ pictures; its examples are drawn inside the compiled step, from their numbers.
 """
 
 from collections.abc import Callable, Mapping
-from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.array_types import Array, Batch, Key
 from nnguide.config import InputError
@@ -20,20 +20,6 @@ from nnguide.parallel import ParallelConfig
 from nnguide.training import Fit, OptimizerConfig, Task
 
 STEPS_PER_CALL = 50
-
-
-class Run(Protocol):
-    """What training needs of a part's setting."""
-
-    @property
-    def seed(self) -> int:
-        """Of all that is random."""
-        ...
-
-    @property
-    def workdir(self) -> Path:
-        """Of the run; each training has a sub-folder."""
-        ...
 
 
 def check(group: str, config: Any, **least: int) -> None:
@@ -124,36 +110,30 @@ def _assemble(
     return assemble
 
 
-def train(
-    setting: Run,
+def plan(
+    seed: int,
     name: str,
     task: Task,
     optimizer: OptimizerConfig,
     batches: Batches,
     steps: int,
     evaluation: Mapping[str, Batches],
-) -> Fit:
-    """Trains in the sub-folder `name`, or reads back what was trained there.
+) -> Plan:
+    """A training on one device, `STEPS_PER_CALL` steps to a call.
 
-    Evaluates at every `STEPS_PER_CALL`-th step, which the steps are a multiple of.
+    It is evaluated at every `STEPS_PER_CALL`-th step; the steps are a multiple of it.
     """
     config = training.Config(
         steps=steps,
-        seed=setting.seed,
+        seed=seed,
         steps_per_call=STEPS_PER_CALL,
         log_every=STEPS_PER_CALL,
         evaluate_every=STEPS_PER_CALL,
         # Steps of milliseconds: spreading them would only cost.
         parallel=ParallelConfig(devices=1),
     )
-    return training.fit(
-        task,
-        training.make_optimizer(optimizer, steps),
-        batches,
-        config,
-        evaluation=evaluation,
-        workdir=setting.workdir / name,
-    )
+    chain = training.make_optimizer(optimizer, steps)
+    return Plan(name, task, chain, batches, config, evaluation)
 
 
 def curve(fit: Fit, metric: str) -> tuple[np.ndarray, np.ndarray]:

@@ -107,6 +107,7 @@ class Results:
       figures: file names of the pictures, relative to the workdir.
       wall_seconds: duration of this run.
       workdir: where results.json and the pictures are.
+      kept: what results.json holds of earlier runs beside that, a line each.
     """
 
     experiment: str
@@ -115,10 +116,11 @@ class Results:
     figures: tuple[str, ...]
     wall_seconds: float
     workdir: Path
+    kept: tuple[str, ...] = ()
 
-    def save(self, path: Path) -> None:
-        """Writes results.json whole or not at all."""
-        content = {
+    def to_json(self) -> dict[str, Any]:
+        """What results.json holds of this run."""
+        return {
             "experiment": self.experiment,
             "config": self.config,
             "environment": environment(),
@@ -126,7 +128,10 @@ class Results:
             "figures": list(self.figures),
             "wall_seconds": round(self.wall_seconds, 3),
         }
-        write_whole(path, json.dumps(content, indent=1) + "\n")
+
+    def save(self, path: Path) -> None:
+        """Writes results.json whole or not at all."""
+        write_whole(path, json.dumps(self.to_json(), indent=1) + "\n")
 
 
 def environment() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""The kind of device that a program is compiled for.
+"""The kind of device that a program is compiled for, and whether it will run at all.
 
 It is the kind at hand, except in a dry run, which compiles for a pod from a laptop:
 what a model chooses by platform (a kernel, a type, a loop) is then chosen for the pod.
@@ -11,6 +11,7 @@ from contextvars import ContextVar
 import jax
 
 _elsewhere: ContextVar[str] = ContextVar("elsewhere", default="")
+_counting: ContextVar[bool] = ContextVar("counting", default=False)
 
 
 def platform() -> str:
@@ -38,6 +39,25 @@ def compiling_for(name: str) -> Iterator[None]:
         yield
     finally:
         _elsewhere.reset(token)
+
+
+def is_counting() -> bool:
+    """Whether programs are traced for their FLOPs alone."""
+    return _counting.get()
+
+
+@contextlib.contextmanager
+def counting_flops() -> Iterator[None]:
+    """While it lasts, operations are traced as sums and products that a jaxpr shows.
+
+    Kernels that hide theirs stand aside, those asked for by name too. Nothing that is
+    traced here is meant to run.
+    """
+    token = _counting.set(True)
+    try:
+        yield
+    finally:
+        _counting.reset(token)
 
 
 def convolution_options() -> dict[str, str] | None:

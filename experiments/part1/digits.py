@@ -13,8 +13,8 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
+from experiments.plan import Plan
 from nnguide import training
-from nnguide.data.batches import Batches
 from nnguide.data.images import ImageConfig, image_batches, image_evaluation
 from nnguide.data.sources import ImageSource
 from nnguide.network import classify
@@ -76,13 +76,6 @@ class Recipe:
     batch_size: int
 
 
-def batches(recipe: Recipe, images: Images) -> Batches:
-    """The training batches."""
-    return image_batches(
-        images.train, recipe.batch_size, recipe.train.seed, recipe.data.loader
-    )
-
-
 def is_the_guides(recipe: Recipe) -> bool:
     """Whether the recipe is the one that most bands were measured for."""
     epochs = recipe.train.steps * recipe.batch_size / 4000
@@ -97,34 +90,45 @@ def is_the_guides(recipe: Recipe) -> bool:
 NEEDS = "the guide's network on mnist5k, rate 1.5, 30 epochs: the bands are for it"
 
 
-def task(recipe: Recipe, shape: tuple[int, ...]) -> tuple[training.Task, Any]:
-    """The networks and their optimizer, one for every seed at once."""
-    functions = classify.functions(Mlp(recipe.network), recipe.network.cost, shape)
-    optimizer = training.make_optimizer(recipe.optimizer, recipe.train.steps)
-    return training.over_seeds(training.Task(*functions), optimizer, recipe.seeds)
-
-
-def train(
-    recipe: Recipe, images: Images, workdir: Path, judged_on: str = "test"
-) -> Trained:
-    """Trains the networks, or reads them from the workdir.
+def plan(recipe: Recipe, images: Images, name: str, judged_on: str = "test") -> Plan:
+    """The training of the networks, one for every seed at once.
 
     Args:
       recipe: what and how.
       images: the second split judges at every evaluation.
-      workdir: of this training.
+      name: of its sub-folder.
       judged_on: what the second split is called in metrics.jsonl.
     """
-    networks, optimizer = task(recipe, images.shape)
-    fit = training.fit(
-        networks,
-        optimizer,
-        batches(recipe, images),
-        recipe.train,
-        evaluation={judged_on: image_evaluation(images.test, 1000, recipe.data.loader)},
-        workdir=workdir,
+    functions = classify.functions(
+        Mlp(recipe.network), recipe.network.cost, images.shape
     )
-    initial = initial_state(networks, optimizer, jax.random.key(recipe.train.seed))
+    optimizer = training.make_optimizer(recipe.optimizer, recipe.train.steps)
+    loader, seed = recipe.data.loader, recipe.train.seed
+    return Plan(
+        name,
+        *training.over_seeds(training.Task(*functions), optimizer, recipe.seeds),
+        image_batches(images.train, recipe.batch_size, seed, loader),
+        recipe.train,
+        {judged_on: image_evaluation(images.test, 1000, loader)},
+    )
+
+
+def train(
+    recipe: Recipe, images: Images, workdir: Path, name: str, judged_on: str = "test"
+) -> Trained:
+    """Trains the networks, or reads them back; other arguments as in `plan`.
+
+    Args:
+      recipe: what and how.
+      images: both splits.
+      workdir: of the run.
+      name: of its sub-folder.
+      judged_on: what the second split is called.
+    """
+    planned = plan(recipe, images, name, judged_on)
+    fit = planned.fit(workdir)
+    key = jax.random.key(recipe.train.seed)
+    initial = initial_state(planned.task, planned.optimizer, key)
     epochs_a_step = recipe.batch_size / len(images.train)
     epochs, accuracies = curves(fit, f"{judged_on}/accuracy", epochs_a_step)
     return Trained(recipe.network, fit.state.params, initial.params, epochs, accuracies)

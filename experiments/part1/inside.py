@@ -11,6 +11,7 @@ import numpy as np
 
 from experiments.part1 import digits
 from experiments.part1.digits import Images, Recipe, Trained
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.data.images import image_batches, image_evaluation
 from nnguide.network import classify
@@ -23,12 +24,8 @@ from nnguide.training import OptimizerConfig
 CONVNET_EPOCHS, CONVNET_BATCH = 4, 100
 
 
-def convnet_filters(recipe: Recipe, images: Images, workdir: Path) -> tuple[Any, float]:
-    """Trains a small convnet on the same images.
-
-    Returns:
-      Its first layer's filters, (filters, 5, 5), and its test accuracy.
-    """
+def convnet_plan(recipe: Recipe, images: Images) -> Plan:
+    """The training of a small convnet on the same images."""
     an_epoch = max(1, len(images.train) // CONVNET_BATCH)
     steps = CONVNET_EPOCHS * an_epoch
     config = dataclasses.replace(
@@ -42,14 +39,23 @@ def convnet_filters(recipe: Recipe, images: Images, workdir: Path) -> tuple[Any,
     network = ConvnetConfig(classes=len(images.train.label_names))
     functions = classify.functions(Convnet(network), "cross_entropy", images.shape)
     optimizer = OptimizerConfig(name="adamw", rate=3e-3, schedule="cosine")
-    fit = training.fit(
+    return Plan(
+        "convnet",
         training.Task(*functions),
         training.make_optimizer(optimizer, steps),
         image_batches(images.train, CONVNET_BATCH, config.seed, recipe.data.loader),
         config,
-        evaluation={"test": image_evaluation(images.test, 250, recipe.data.loader)},
-        workdir=workdir / "convnet",
+        {"test": image_evaluation(images.test, 250, recipe.data.loader)},
     )
+
+
+def convnet_filters(recipe: Recipe, images: Images, workdir: Path) -> tuple[Any, float]:
+    """Trains a small convnet on the same images.
+
+    Returns:
+      Its first layer's filters, (filters, 5, 5), and its test accuracy.
+    """
+    fit = convnet_plan(recipe, images).fit(workdir)
     kernel = np.asarray(fit.state.params["conv_1"]["kernel"])  # (5, 5, 1, filters)
     return kernel[:, :, 0].transpose(2, 0, 1), fit.history[-1]["test/accuracy"]
 

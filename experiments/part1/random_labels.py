@@ -63,6 +63,24 @@ def variants(source: ImageSource, seed: int) -> dict[str, ArraySource]:
     }
 
 
+def recipes(
+    recipe: Recipe, images: Images
+) -> dict[str, tuple[Recipe, Images, str, str]]:
+    """Variant -> what trains it, as `digits.plan` takes it.
+
+    Each is judged at every epoch on the images and labels that it trains on.
+    """
+    return {
+        name: (
+            _recipe(recipe, images, EPOCHS.get(name, FEWER_EPOCHS)),
+            Images(source, source),
+            name.replace(" ", "_"),
+            "train",
+        )
+        for name, source in variants(images.train, recipe.train.seed).items()
+    }
+
+
 def study(
     recipe: Recipe, images: Images, workdir: Path, theme: style.Theme
 ) -> tuple[list[Claim], list[str], Trained]:
@@ -72,11 +90,8 @@ def study(
       The claims, the pictures, and the networks trained on true labels.
     """
     accuracy, on_test, trained = {}, {}, {}
-    for name, source in variants(images.train, recipe.train.seed).items():
-        folder = workdir / name.replace(" ", "_")
-        own = _recipe(recipe, images, EPOCHS.get(name, FEWER_EPOCHS))
-        # Judged at every epoch on the images and labels that it trains on.
-        trained[name] = digits.train(own, Images(source, source), folder, "train")
+    for name, (own, both, folder, judged_on) in recipes(recipe, images).items():
+        trained[name] = digits.train(own, both, workdir, folder, judged_on)
         accuracy[name] = trained[name].accuracies
         outputs = digits.answers(trained[name], digits.unit_images(images.test))
         right = outputs.argmax(-1) == images.test.arrays()["label"]

@@ -11,7 +11,8 @@ import dataclasses
 
 import numpy as np
 
-from experiments.part2.setting import GUIDE, Setting, check, every, task_of, train
+from experiments.part2.setting import GUIDE, Setting, check, every, plan, task_of
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.config import InputError
 from nnguide.network.descent import gradient_descent
@@ -44,13 +45,24 @@ class Config:
             raise InputError(f"--batches.rate={self.rate}: give more than 0.")
 
 
-def fit(config: Config, setting: Setting, batch_size: int) -> Fit:
-    """Trains the guide's network on batches of one size, or reads it back."""
+def plan_of(config: Config, setting: Setting, batch_size: int) -> Plan:
+    """The training of the guide's network on batches of one size."""
     task, optimizer = training.over_seeds(
         task_of(GUIDE), gradient_descent(config.rate), config.networks
     )
     name = f"batch_{batch_size}"
-    return train(setting, name, task, optimizer, batch_size, config.epochs)
+    return plan(setting, name, task, optimizer, batch_size, config.epochs)
+
+
+def fit(config: Config, setting: Setting, batch_size: int) -> Fit:
+    """Trains the guide's network on batches of one size, or reads it back."""
+    return plan_of(config, setting, batch_size).fit(setting.workdir)
+
+
+def plans(config: Config, setting: Setting) -> list[Plan]:
+    """The full batch, and the others from the largest to the smallest."""
+    sizes = (len(setting.train), *reversed(config.mini))
+    return [plan_of(config, setting, size) for size in sizes]
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:

@@ -26,6 +26,7 @@ from experiments.part2.setting import (
     labelled,
     random_networks,
 )
+from experiments.plan import Plan
 from nnguide.array_types import Array, Params
 from nnguide.network.cost import desired_output
 from nnguide.network.mlp import Initial, forward
@@ -70,6 +71,11 @@ def gradient_ratio(params: Params, images: Array, labels: Array) -> float:
     return float(jnp.vdot(ours, his) / jnp.vdot(his, his))
 
 
+def plan(batches: batch_size.Config, setting: Setting) -> Plan:
+    """The training on the smallest batches, whose networks are the trained ones."""
+    return batch_size.plan_of(batches, setting, min(batches.mini))
+
+
 def study(
     config: Config, batches: batch_size.Config, setting: Setting
 ) -> tuple[list[Claim], list[str]]:
@@ -80,7 +86,7 @@ def study(
       batches: whose networks, trained on the smallest batches, are the trained ones.
       setting: of the run.
     """
-    trained = batch_size.fit(batches, setting, min(batches.mini))
+    trained = plan(batches, setting).fit(setting.workdir)
     of_trained = every(trained, "test/loss")[-1]
     random = {
         name: random_costs(config, setting, name) for name in ("scaled", "normal")

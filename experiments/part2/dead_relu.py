@@ -21,9 +21,10 @@ from experiments.part2.setting import (
     check,
     every,
     labelled,
+    plan,
     task_of,
-    train,
 )
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.array_types import Array, Params
 from nnguide.config import InputError
@@ -82,22 +83,47 @@ def dead_share(config: MlpConfig, params: Params, images: Array) -> Float[Array,
     return jnp.mean(jnp.concatenate([jnp.all(z <= 0, axis=0) for z in hidden]))
 
 
+ACTIVATIONS: tuple[ActivationName, ActivationName] = ("relu", "leaky_relu")
+
+
+def rates_of(config: Config, activation: ActivationName) -> np.ndarray:
+    """The rates at which networks of an activation are trained."""
+    limit = config.leaky_up_to if activation == "leaky_relu" else np.inf
+    return np.array([rate for rate in config.rates if rate <= limit], np.float32)
+
+
+def network_of(activation: ActivationName) -> MlpConfig:
+    """One of the networks."""
+    return MlpConfig(activation=activation, cost="cross_entropy")
+
+
+def plan_of(config: Config, setting: Setting, activation: ActivationName) -> Plan:
+    """The training of networks of one activation at all rates, in one program."""
+    rates = rates_of(config, activation)
+    task, _ = training.over_seeds(
+        task_of(network_of(activation)),
+        gradient_descent(1.0),
+        rates.size * config.networks,
+    )
+    optimizer = at_rates(np.repeat(rates, config.networks))
+    return plan(setting, activation, task, optimizer, BATCH, config.epochs)
+
+
+def plans(config: Config, setting: Setting) -> list[Plan]:
+    """Both activations."""
+    return [plan_of(config, setting, activation) for activation in ACTIVATIONS]
+
+
 def measure(config: Config, setting: Setting, activation: ActivationName) -> Dead:
     """Trains networks of one activation at all rates, in one program.
 
     Raises:
       InputError: one of the networks diverges.
     """
-    limit = config.leaky_up_to if activation == "leaky_relu" else np.inf
-    rates = np.array([rate for rate in config.rates if rate <= limit], np.float32)
-    network = MlpConfig(activation=activation, cost="cross_entropy")
+    rates, network = rates_of(config, activation), network_of(activation)
     shape = (len(rates), config.networks)
-    task, _ = training.over_seeds(
-        task_of(network), gradient_descent(1.0), rates.size * config.networks
-    )
-    optimizer = at_rates(np.repeat(rates, config.networks))
     try:
-        fit = train(setting, activation, task, optimizer, BATCH, config.epochs)
+        fit = plan_of(config, setting, activation).fit(setting.workdir)
     except training.NonFiniteLoss as error:
         limit = "leaky_up_to" if activation == "leaky_relu" else "rates"
         raise InputError(
@@ -116,7 +142,7 @@ def measure(config: Config, setting: Setting, activation: ActivationName) -> Dea
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Counts dead neurons against the rate, with and without a leak."""
-    relu, leaky = (measure(config, setting, name) for name in ("relu", "leaky_relu"))
+    relu, leaky = (measure(config, setting, name) for name in ACTIVATIONS)
     both = {"ReLU": relu, "leaky ReLU": leaky}
     figure = pictures.dead_neurons(
         setting.theme,

@@ -13,6 +13,7 @@ import numpy as np
 import optax
 from jaxtyping import Float, Int
 
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.array_types import Array, Key, Params
 from nnguide.config import InputError
@@ -133,18 +134,15 @@ def at_rates(rates: Float[np.ndarray, "networks"]) -> optax.GradientTransformati
     return optax.GradientTransformation(lambda params: optax.EmptyState(), update)
 
 
-def train(
+def plan(
     setting: Setting,
     name: str,
     task: Task,
     optimizer: optax.GradientTransformation,
     batch_size: int,
     epochs: int,
-) -> Fit:
-    """Trains in the sub-folder `name`, or reads back what was trained there.
-
-    Evaluates on the test split after every epoch.
-    """
+) -> Plan:
+    """A training that is evaluated on the test split after every epoch."""
     batch_size = min(batch_size, len(setting.train))
     steps_an_epoch = len(setting.train) // batch_size
     config = training.Config(
@@ -156,13 +154,13 @@ def train(
         # Steps of milliseconds, in batches of 10: spreading them would only cost.
         parallel=ParallelConfig(devices=1),
     )
-    return training.fit(
+    return Plan(
+        name,
         task,
         optimizer,
         image_batches(setting.train, batch_size, setting.seed, setting.data.loader),
         config,
-        evaluation={"test": image_evaluation(setting.test, 1000)},
-        workdir=setting.workdir / name,
+        {"test": image_evaluation(setting.test, 1000)},
     )
 
 

@@ -23,11 +23,12 @@ from experiments.part2.setting import (
     cost_of,
     every,
     labelled,
+    plan,
     random_networks,
     scale_each,
     task_of,
-    train,
 )
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.config import InputError
@@ -80,13 +81,13 @@ def steep_task(steepness: Float[np.ndarray, "networks"]) -> Task:
     return Task(plain.init, loss, evaluate)
 
 
-def sweep(config: Config, setting: Setting) -> Float[np.ndarray, "powers steepness n"]:
-    """Test accuracies of every k, rate / k^power and network."""
+def plan_of(config: Config, setting: Setting) -> Plan:
+    """The training of every k, rate / k^power and network, in this order."""
     steepness = np.array(config.steepness, np.float32)
     rates = np.stack([config.rate / steepness**power for power in range(3)])
     each = (*rates.shape, config.networks)
     networks = np.broadcast_to(steepness[None, :, None], each).ravel()
-    fit = train(
+    return plan(
         setting,
         "steepness",
         steep_task(networks),
@@ -94,6 +95,12 @@ def sweep(config: Config, setting: Setting) -> Float[np.ndarray, "powers steepne
         BATCH,
         config.epochs,
     )
+
+
+def sweep(config: Config, setting: Setting) -> Float[np.ndarray, "powers steepness n"]:
+    """Test accuracies of every k, rate / k^power and network."""
+    fit = plan_of(config, setting).fit(setting.workdir)
+    each = (3, len(config.steepness), config.networks)
     return np.asarray(every(fit, "test/accuracy")[-1]).reshape(each)
 
 

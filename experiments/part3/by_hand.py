@@ -15,6 +15,7 @@ import jax.numpy as jnp
 from jax.flatten_util import ravel_pytree
 
 from experiments.part3.setting import Stages
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.array_types import Params
 from nnguide.data.images import ImageConfig, image_batches, image_evaluation
@@ -46,20 +47,49 @@ def task_by_autodiff(network: MlpConfig) -> Task:
     return Task(*classify.functions(Mlp(network), network.cost))
 
 
-def train(
-    recipe: Recipe, task: Task, steps: int, train_on: ImageSource, workdir: Path,
+class Plans(NamedTuple):
+    """The three trainings.
+
+    Attributes:
+      by_hand: by the equations written out.
+      by_autodiff: by JAX's gradients.
+      one_epoch: by hand, for an epoch.
+    """
+
+    by_hand: Plan
+    by_autodiff: Plan
+    one_epoch: Plan
+
+
+def plans(recipe: Recipe, train_on: ImageSource, test_on: ImageSource) -> Plans:
+    """What is trained on the first set; the second tests what is trained by hand."""
+    steps = recipe.train.steps
+    # An epoch in whole calls, at least one and no longer than the training itself.
+    calls = len(train_on) // recipe.batch_size // recipe.train.steps_per_call
+    an_epoch = min(steps, max(1, calls) * recipe.train.steps_per_call)
+    by_hand, by_autodiff = (
+        make(recipe.network) for make in (task_by_hand, task_by_autodiff)
+    )
+    return Plans(
+        _plan("by_hand", recipe, by_hand, steps, train_on, test_on),
+        _plan("by_autodiff", recipe, by_autodiff, steps, train_on),
+        _plan("one_epoch", recipe, by_hand, an_epoch, train_on),
+    )
+
+
+def _plan(
+    name: str, recipe: Recipe, task: Task, steps: int, train_on: ImageSource,
     test_on: ImageSource | None = None,
-) -> Fit:  # fmt: skip
-    """Trains a task for some steps, or reads it from the workdir; tests if asked to."""
-    return training.fit(
+) -> Plan:  # fmt: skip
+    return Plan(
+        name,
         task,
         training.make_optimizer(recipe.optimizer, recipe.train.steps),
         image_batches(
             train_on, recipe.batch_size, recipe.train.seed, recipe.data.loader
         ),
         dataclasses.replace(recipe.train, steps=steps),
-        evaluation={"test": image_evaluation(test_on, 1000)} if test_on else {},
-        workdir=workdir,
+        {"test": image_evaluation(test_on, 1000)} if test_on else {},
     )
 
 
@@ -67,18 +97,10 @@ def study(
     recipe: Recipe, train_on: ImageSource, test_on: ImageSource, workdir: Path
 ) -> tuple[list[Claim], Stages]:
     """Trains twice, compares, and keeps the network at three times."""
-    steps = recipe.train.steps
-    # An epoch in whole calls, at least one and no longer than the training itself.
-    calls = len(train_on) // recipe.batch_size // recipe.train.steps_per_call
-    an_epoch = min(steps, max(1, calls) * recipe.train.steps_per_call)
-    by_hand = task_by_hand(recipe.network)
-    by_autodiff = task_by_autodiff(recipe.network)
-    hand = train(recipe, by_hand, steps, train_on, workdir / "by_hand", test_on)
-    auto = train(recipe, by_autodiff, steps, train_on, workdir / "by_autodiff")
-    early = train(recipe, by_hand, an_epoch, train_on, workdir / "one_epoch")
+    planned = plans(recipe, train_on, test_on)
+    hand, auto, early = (each.fit(workdir) for each in planned)
     key = jax.random.key(recipe.train.seed)
-    optimizer = training.make_optimizer(recipe.optimizer, steps)
-    born = initial_state(by_hand, optimizer, key).params
+    born = initial_state(*planned.by_hand[1:3], key).params
     claims = _claims(recipe, hand, auto)
     return claims, Stages(born, early.state.params, hand.state.params)
 

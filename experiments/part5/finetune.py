@@ -22,7 +22,7 @@ from experiments.part5.feedback import (
     train_config,
 )
 from experiments.part5.setting import Speaker
-from nnguide import training
+from experiments.plan import Plan
 from nnguide.array_types import Params
 from nnguide.data.conversations import Conversation, Conversations
 from nnguide.data.dialogues import demonstrations
@@ -67,24 +67,29 @@ def demonstrated(bot: Chatbot, found: Conversations | None) -> Demonstrated:
     return Demonstrated(learned, heldout)
 
 
-def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
-    """Fine-tunes, or reads back what was tuned."""
+def plan(bot: Chatbot, base: Params, shown: Demonstrated) -> Plan:
+    """The fine-tuning; of the pre-trained parameters, shapes describe it."""
     config, (learned, heldout) = bot.config, shown
     functions = finetuning.functions(*bot.model)
     low_rank = config.method == "low_rank"
     if low_rank:
         functions = with_low_rank(functions, config.low_rank)
-    announce("fine-tuning")
-    fit = training.fit(
+    return Plan(
+        "finetune",
         Task(*functions),
         optimizer_of(config.rate, config.finetune_steps),
         batches_of(learned, config.batch_size, bot.seed),
         train_config(bot, config.finetune_steps),
-        start=None if low_rank else base,
-        evaluation={"heldout": evaluation_of(heldout, config.batch_size)},
-        frozen={"base": base} if low_rank else None,
-        workdir=bot.folder / "finetune",
+        {"heldout": evaluation_of(heldout, config.batch_size)},
+        {"base": base} if low_rank else {},
     )
+
+
+def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
+    """Fine-tunes, or reads back what was tuned."""
+    config, low_rank = bot.config, bot.config.method == "low_rank"
+    announce("fine-tuning")
+    fit = plan(bot, base, shown).fit(bot.folder, start=None if low_rank else base)
     params = fit.state.params
     return merged(base, params, config.low_rank) if low_rank else params
 

@@ -21,7 +21,7 @@ from experiments.part5.feedback import (
     optimizer_of,
     train_config,
 )
-from nnguide import training
+from experiments.plan import Plan
 from nnguide.array_types import Array, Params
 from nnguide.config import InputError
 from nnguide.data.conversations import Conversations, Preference
@@ -93,6 +93,36 @@ def paired_in_file(bot: Chatbot, found: Conversations) -> Pairs:
     return Pairs(learned, heldout)
 
 
+def imagined(bot: Chatbot) -> Pairs:
+    """As many pairs as are asked for, of the right shape and empty.
+
+    They describe a training before there is a model to give answers; of a file, its own
+    may be fewer.
+    """
+    config, length = bot.config, bot.model.config.context
+
+    def rows(count: int) -> turns.Rows:
+        return turns.Rows(
+            np.zeros((count, 2, length), np.int32),
+            np.zeros((count, 2, length - 1), np.float32),
+        )
+
+    return Pairs(rows(config.pairs), rows(max(config.pairs // 4, 8)))
+
+
+def plan(bot: Chatbot, pairs: Pairs, name: str = "reward") -> Plan:
+    """The training of a reward model on pairs."""
+    config, (learned, heldout) = bot.config, pairs
+    return Plan(
+        name,
+        Task(*reward_model.functions(*bot.model)),
+        optimizer_of(config.rate, config.reward_steps),
+        batches_of(learned, config.batch_size, bot.seed),
+        train_config(bot, config.reward_steps),
+        {"heldout": evaluation_of(heldout, config.batch_size)},
+    )
+
+
 def rewarded(
     bot: Chatbot, tuned: Params, pairs: Pairs, name: str = "reward"
 ) -> Rewarded:
@@ -104,19 +134,11 @@ def rewarded(
       pairs: as `paired` gives them.
       name: of the training.
     """
-    config, (learned, heldout) = bot.config, pairs
-    announce(f"reward model of {len(learned.tokens):,} pairs")
-    fit = training.fit(
-        Task(*reward_model.functions(*bot.model)),
-        optimizer_of(config.rate, config.reward_steps),
-        batches_of(learned, config.batch_size, bot.seed),
-        train_config(bot, config.reward_steps),
-        start=with_head(tuned, bot.model.config.embedding),
-        evaluation={"heldout": evaluation_of(heldout, config.batch_size)},
-        workdir=bot.folder / name,
-    )
+    announce(f"reward model of {len(pairs.learned.tokens):,} pairs")
+    start = with_head(tuned, bot.model.config.embedding)
+    fit = plan(bot, pairs, name).fit(bot.folder, start)
     accuracy = fit.history[-1]["heldout/accuracy"]
-    return Rewarded(fit.state.params, learned, float(accuracy))
+    return Rewarded(fit.state.params, pairs.learned, float(accuracy))
 
 
 def _sampled(

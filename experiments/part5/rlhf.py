@@ -10,11 +10,14 @@ Sources: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., 
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 
 from experiments.part5.feedback import (
     PER_CALL,
@@ -30,16 +33,18 @@ from experiments.part5.feedback import (
     writer_of,
 )
 from experiments.part5.reward import Rewarded, as_reward, mean_reward
+from experiments.plan import Plan
 from nnguide import training
-from nnguide.array_types import Array, Params
+from nnguide.array_types import Array, Key, Params
+from nnguide.data.batches import Batches
 from nnguide.language import grpo, ppo, preference, turns
 from nnguide.language.grpo import GrpoConfig
 from nnguide.language.log_probabilities import of_answers
 from nnguide.language.preference import answer_log_probabilities
-from nnguide.language.rollout import Answers
+from nnguide.language.rollout import Answers, Prompts
 from nnguide.language.scalar_head import with_head
 from nnguide.training import Fit, Rounds, Task
-from nnguide.transformer.model import Transformer
+from nnguide.transformer.model import Transformer, initial_params
 
 PARTS = 4  # of a training, after each of which the model is looked at
 ROWS = 256  # read at once where nothing is trained
@@ -92,10 +97,8 @@ def improved(
 
 def over_optimized(bot: Chatbot, tuned: Params, weak: Rewarded) -> Improved:
     """GRPO against a weak reward model, without a price for going far."""
-    config = dataclasses.replace(bot.config.grpo, beta=0.0)
-    rate = 5 * bot.config.policy_rate
     announce("GRPO after a weak reward model")
-    part = _grpo(bot, tuned, weak, config, rate, "over_optimized")
+    part = _grpo(bot, tuned, weak, going_far(bot))
     return _watched(bot, tuned, weak, part)
 
 
@@ -128,7 +131,7 @@ def _watched(
 
 
 def _dpo(bot: Chatbot, tuned: Params, teacher: Rewarded) -> Callable[[int], Params]:
-    config, module = bot.config, Transformer(*bot.model)
+    module = Transformer(*bot.model)
     pairs, width = teacher.pairs, teacher.pairs.tokens.shape[-1]
     log_p = jax.jit(lambda p, t, c: answer_log_probabilities(module, p, t, c))
     flat = turns.Rows(
@@ -139,23 +142,17 @@ def _dpo(bot: Chatbot, tuned: Params, teacher: Rewarded) -> Callable[[int], Para
         turns.Rows(*(leaf[start : start + ROWS] for leaf in flat)) for start in starts
     ]
     reference = np.concatenate([np.asarray(log_p(tuned, *cut)) for cut in cuts])
-    batches = batches_of(
-        pairs, config.batch_size, bot.seed, reference=reference.reshape(-1, 2)
+    planned = dpo_plan(bot, pairs, reference.reshape(-1, 2))
+    return lambda number: (
+        planned._replace(config=_up_to(planned, number))
+        .fit(bot.folder, start=tuned)
+        .state.params
     )
-    task = Task(*preference.functions(bot.model.config, config.dpo, *bot.model[1:]))
-    each = _parts(config.reward_steps, PER_CALL)
 
-    def part(number: int) -> Params:
-        return training.fit(
-            task,
-            optimizer_of(config.policy_rate, PARTS * each),
-            batches,
-            train_config(bot, each * number),
-            start=tuned,
-            workdir=bot.folder / "dpo",
-        ).state.params
 
-    return part
+def _up_to(planned: Plan, part: int) -> training.Config:
+    steps = planned.config.steps // PARTS * part
+    return dataclasses.replace(planned.config, steps=steps)
 
 
 def _parts(steps: int, unit: int) -> int:
@@ -163,54 +160,143 @@ def _parts(steps: int, unit: int) -> int:
     return max(steps // unit // PARTS, 1) * unit
 
 
-def _ppo(bot: Chatbot, tuned: Params, teacher: Rewarded) -> Callable[[int], Params]:
-    config = bot.config.ppo
-    rollout = ppo.make_rollout(
-        Transformer(*bot.model), config, *_asking(bot, teacher, 1), tuned
+def dpo_plan(bot: Chatbot, pairs: turns.Rows, reference: np.ndarray) -> Plan:
+    """DPO on pairs, with the log-probabilities that the fine-tuned model gives them."""
+    config = bot.config
+    steps = PARTS * _parts(config.reward_steps, PER_CALL)
+    return Plan(
+        "dpo",
+        Task(*preference.functions(bot.model.config, config.dpo, *bot.model[1:])),
+        optimizer_of(config.policy_rate, steps),
+        batches_of(pairs, config.batch_size, bot.seed, reference=reference),
+        train_config(bot, steps),
     )
+
+
+class OnRollouts(NamedTuple):
+    """A training on answers that the policy itself gives.
+
+    Attributes:
+      plan: its batches are shapes of such answers.
+      rounds: how many are given and learned from at a time.
+      make_rollout: of the writer, the prompts, the reward and the reference.
+      group: answers to each prompt.
+    """
+
+    plan: Plan
+    rounds: Rounds
+    make_rollout: Callable[..., Any]
+    group: int
+
+
+def with_ppo(bot: Chatbot) -> OnRollouts:
+    """PPO."""
+    config = bot.config.ppo
     task = Task(*ppo.functions(bot.model.config, config, *bot.model[1:]))
-    start = with_head(tuned, bot.model.config.embedding)
+    make = partial(ppo.make_rollout, Transformer(*bot.model), config)
     rounds = Rounds(config.rows, min(bot.config.batch_size, config.rows))
-    run = _alternating(bot, task, rollout, rounds, start, bot.config.policy_rate, "ppo")
+    return _on_rollouts(bot, "ppo", task, rounds, make, 1, bot.config.policy_rate)
+
+
+def with_grpo(
+    bot: Chatbot, config: GrpoConfig, rate: float, name: str = "grpo"
+) -> OnRollouts:
+    """GRPO."""
+    task = Task(*grpo.functions(bot.model.config, config, *bot.model[1:]))
+    make = partial(grpo.make_rollout, Transformer(*bot.model), config)
+    prompts = max(bot.config.batch_size // config.group, 1)
+    rounds = Rounds(config.prompts, min(prompts, config.prompts))
+    return _on_rollouts(bot, name, task, rounds, make, config.group, rate)
+
+
+def going_far(bot: Chatbot) -> OnRollouts:
+    """GRPO without a price for going far."""
+    config = dataclasses.replace(bot.config.grpo, beta=0.0)
+    return with_grpo(bot, config, 5 * bot.config.policy_rate, "over_optimized")
+
+
+def _on_rollouts(
+    bot: Chatbot, name: str, task: Task, rounds: Rounds,
+    make_rollout: Callable[..., Any], group: int, rate: float,
+) -> OnRollouts:  # fmt: skip
+    steps = PARTS * _parts(bot.config.rounds, 1) * rounds.steps
+
+    def rows(first: int) -> Iterator[Any]:
+        """The shapes of a step's rows."""
+        del first
+        every = _rows_of_a_rollout(bot, task, make_rollout, group)
+        yield jax.tree.map(
+            lambda leaf: jax.ShapeDtypeStruct(
+                (rounds.batch_size, *leaf.shape[1:]), leaf.dtype
+            ),
+            every,
+        )
+
+    plan = Plan(
+        name,
+        task,
+        optimizer_of(rate, steps),
+        Batches(rows, lambda arrays, rows, key: rows),
+        train_config(bot, steps, rounds.steps),
+    )
+    return OnRollouts(plan, rounds, make_rollout, group)
+
+
+def _rows_of_a_rollout(
+    bot: Chatbot, task: Task, make_rollout: Callable[..., Any], group: int
+) -> Any:
+    """The shapes of what a rollout gives; nothing is written."""
+
+    def write(params: Params, asked: Prompts, key: Key) -> Answers:
+        del params, key
+        shape = (group * len(asked.tokens), bot.config.new_tokens)
+        return Answers(
+            asked, jnp.zeros(shape, jnp.int32), jnp.zeros(shape), jnp.zeros(shape),
+            jnp.zeros(shape[:1], bool),
+        )  # fmt: skip
+
+    def reward(answers: Answers, numbers: Any) -> Array:
+        return jnp.zeros(len(answers.tokens))
+
+    def rollout(key: Key) -> Any:
+        params = nn.unbox(task.init(key))
+        reference = nn.unbox(initial_params(bot.model.config, key))
+        prompts = prompts_of(bot, bot.questions.train)
+        return make_rollout(write, prompts, reward, reference)(params, 0, key)
+
+    return jax.eval_shape(rollout, jax.random.key(0))
+
+
+def _ppo(bot: Chatbot, tuned: Params, teacher: Rewarded) -> Callable[[int], Params]:
+    start = with_head(tuned, bot.model.config.embedding)
+    run = _alternating(bot, with_ppo(bot), teacher, tuned, start)
     return lambda number: run(number).state.params["transformer"]
 
 
 def _grpo(
-    bot: Chatbot, tuned: Params, teacher: Rewarded, config: GrpoConfig | None = None,
-    rate: float | None = None, name: str = "grpo",
-) -> Callable[[int], Params]:  # fmt: skip
-    config, rate = config or bot.config.grpo, rate or bot.config.policy_rate
-    rollout = grpo.make_rollout(
-        Transformer(*bot.model), config, *_asking(bot, teacher, config.group), tuned
-    )
-    task = Task(*grpo.functions(bot.model.config, config, *bot.model[1:]))
-    prompts = max(bot.config.batch_size // config.group, 1)
-    rounds = Rounds(config.prompts, min(prompts, config.prompts))
-    run = _alternating(bot, task, rollout, rounds, tuned, rate, name)
+    bot: Chatbot, tuned: Params, teacher: Rewarded, how: OnRollouts | None = None
+) -> Callable[[int], Params]:
+    how = how or with_grpo(bot, bot.config.grpo, bot.config.policy_rate)
+    run = _alternating(bot, how, teacher, tuned, tuned)
     return lambda number: run(number).state.params
 
 
-def _asking(bot: Chatbot, teacher: Rewarded, group: int) -> tuple[Any, Any, Any]:
-    """What rollouts need beside the model: writer, prompts, reward."""
-    prompts = prompts_of(bot, bot.questions.train)
-    return writer_of(bot, group), prompts, as_reward(bot, teacher.params)
-
-
 def _alternating(
-    bot: Chatbot, task: Task, rollout: Any, rounds: Rounds, start: Params,
-    rate: float, name: str,
-) -> Callable[[int], Fit]:  # fmt: skip
-    each = _parts(bot.config.rounds, 1) * rounds.steps
-
-    def run(number: int) -> Fit:
-        return training.fit_alternating(
-            task,
-            optimizer_of(rate, PARTS * each),
-            rollout,
-            rounds,
-            train_config(bot, each * number, rounds.steps),
-            start=start,
-            workdir=bot.folder / name,
-        )
-
-    return run
+    bot: Chatbot, how: OnRollouts, teacher: Rewarded, tuned: Params, start: Params
+) -> Callable[[int], Fit]:
+    plan = how.plan
+    rollout = how.make_rollout(
+        writer_of(bot, how.group),
+        prompts_of(bot, bot.questions.train),
+        as_reward(bot, teacher.params),
+        tuned,
+    )
+    return lambda number: training.fit_alternating(
+        plan.task,
+        plan.optimizer,
+        rollout,
+        how.rounds,
+        _up_to(plan, number),
+        start=start,
+        workdir=bot.folder / plan.name,
+    )

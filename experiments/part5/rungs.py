@@ -6,12 +6,13 @@ Sources: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., 
 2203.02155; Gao et al., arXiv 2210.10760.
 """
 
-from collections.abc import Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Sequence
 
+import jax
 import numpy as np
+from flax import linen as nn
 
-from experiments.part5 import finetune, next_words, reward, rlhf
+from experiments.part5 import finetune, material, next_words, reward, rlhf
 from experiments.part5.feedback import (
     NEEDS,
     Algorithm,
@@ -24,111 +25,138 @@ from experiments.part5.feedback import (
 from experiments.part5.material import Material
 from experiments.part5.reward import Rewarded
 from experiments.part5.rlhf import Improved
+from experiments.plan import Plan
+from experiments.studies import Measured
 from nnguide.array_types import Params
 from nnguide.plots import feedback as pictures
 from nnguide.plots import style
 from nnguide.results import Claim
+from nnguide.transformer.model import initial_params
 
 EVERY: tuple[Algorithm, ...] = ("dpo", "ppo", "grpo")
 WEAK_PAIRS = 50  # that the weak reward model learns from
 SHOWN = 6  # questions in the picture of answers
+# Of results.json, which a later climb replaces one by one.
+SECTIONS = (
+    "finetune", "reward", "dpo", "ppo", "grpo", "rlhf", "over_optimized", "smaller",
+)  # fmt: skip
 BY_CHANCE = (
     0.1  # two means over 136 answers of one model differ by less, 95 times in 100
 )
 
 
-class Climbed(NamedTuple):
-    """What a climb measured.
-
-    Attributes:
-      claims: of every rung.
-      figures: relative to the bot's folder.
-      before: the pre-trained model's answers.
-    """
-
-    claims: list[Claim]
-    figures: list[str]
-    before: Said
-
-
 def climb(
-    bot: Chatbot, base: Params, material: Material, rung: Rung, algorithm: Algorithm
-) -> Climbed:
+    bot: Chatbot, base: Params, learned: Material, before: Said, rung: Rung,
+    algorithm: Algorithm,
+) -> Iterator[tuple[str, Measured]]:  # fmt: skip
     """Trains what is missing up to a rung, and measures every rung on the way.
 
     Args:
       bot: what is tuned, and how.
       base: the pre-trained parameters.
-      material: what is learned from.
+      learned: what is learned from.
+      before: the pre-trained model's answers.
       rung: how far; ladder goes through all algorithms and over-optimizes too.
       algorithm: of rlhf.
+
+    Yields:
+      Sections of results.json, of those in `SECTIONS`.
     """
-    before = examine(bot, base)
-    tuned = finetune.finetuned(bot, base, material.demonstrations)
+    tuned = finetune.finetuned(bot, base, learned.demonstrations)
     after = examine(bot, tuned)
     past = finetune.runs_past(bot, base)
-    claims = finetune.claims(bot, before, after, past)
-    figures = [next_words.before_and_after(bot, base, tuned)]
+    picture = next_words.before_and_after(bot, base, tuned)
+    yield "finetune", (finetune.claims(bot, before, after, past), [picture])
     if rung == "finetune":
-        return Climbed(claims, figures, before)
-    pairs = material.pairs or reward.paired(bot, tuned)
+        return
+    pairs = learned.pairs or reward.paired(bot, tuned)
     teacher = reward.rewarded(bot, tuned, pairs)
-    claims += reward.claims(bot, teacher)
+    yield "reward", (reward.claims(bot, teacher), [])
     if rung == "reward":
-        return Climbed(claims, figures, before)
-    found: dict[Algorithm, Improved] = {
-        name: rlhf.improved(bot, tuned, teacher, name)
-        for name in (EVERY if rung == "ladder" else (algorithm,))
-    }
-    claims += _preferred(bot, found, before, after)
-    figures += [_frontier(bot, found), _answers(bot, before, after, found)]
+        return
+    found: dict[Algorithm, Improved] = {}
+    for name in EVERY if rung == "ladder" else (algorithm,):
+        found[name] = rlhf.improved(bot, tuned, teacher, name)
+        yield name, ([_preferred_to_tuned(bot, name, found[name], after)], [])
+    pictures_of_all = [_frontier(bot, found), _answers(bot, before, after, found)]
+    yield "rlhf", ([_preferred_to_base(bot, found, before)], pictures_of_all)
     if rung == "ladder":
         weak = reward.rewarded(bot, tuned, pairs.first(WEAK_PAIRS), "weak_reward")
         measured, drawn = _over_optimized(bot, tuned, weak)
-        claims.append(measured)
-        figures.append(drawn)
-    return Climbed(claims, figures, before)
+        yield "over_optimized", ([measured], [drawn])
 
 
-def _preferred(
-    bot: Chatbot, found: dict[Algorithm, Improved], before: Said, after: Said
-) -> list[Claim]:
-    """The judge's preference for each policy over both models before it."""
-    claims = []
+def plans(bot: Chatbot, rung: Rung, algorithm: Algorithm) -> Iterator[Plan]:
+    """What `climb` trains where nothing is trained yet, named from the workdir on."""
+    for plan in _plans(bot, rung, algorithm):
+        yield plan._replace(name=f"{bot.folder.name}/{plan.name}")
+
+
+def _plans(bot: Chatbot, rung: Rung, algorithm: Algorithm) -> Iterator[Plan]:
+    base = jax.eval_shape(
+        lambda key: nn.unbox(initial_params(bot.model.config, key)), jax.random.key(0)
+    )
+    learned = material.read(bot, rung)
+    yield finetune.plan(bot, base, learned.demonstrations)
+    if rung == "finetune":
+        return
+    pairs = learned.pairs or reward.imagined(bot)
+    yield reward.plan(bot, pairs)
+    if rung == "reward":
+        return
+    reference = np.zeros((len(pairs.learned.tokens), 2), np.float32)
+    ways: dict[Algorithm, Callable[[], Plan]] = {
+        "dpo": lambda: rlhf.dpo_plan(bot, pairs.learned, reference),
+        "ppo": lambda: rlhf.with_ppo(bot).plan,
+        "grpo": lambda: (
+            rlhf.with_grpo(bot, bot.config.grpo, bot.config.policy_rate).plan
+        ),
+    }
+    for name in EVERY if rung == "ladder" else (algorithm,):
+        yield ways[name]()
+    if rung == "ladder":
+        yield reward.plan(bot, pairs.first(WEAK_PAIRS), "weak_reward")
+        yield rlhf.going_far(bot).plan
+
+
+def _preferred_to_base(
+    bot: Chatbot, found: dict[Algorithm, Improved], before: Said
+) -> Claim:
+    """The judge's preference for the best policy over the pre-trained model."""
     shares = {
         name: preferred(each.said.worth, before.worth) for name, each in found.items()
     }
     best = max(shares, key=lambda name: shares[name][0])
     share, half = shares[best]
-    claims.append(
-        Claim(
-            "5.preferred_to_base",
-            "people prefer a model tuned by their feedback to the pre-trained one",
-            share,
-            (0.85, 1),
-            (0.85, 1),
-            "Ouyang et al., section 4.1: 85 +- 3% for 175B",
-            unit=f"of {len(before.worth)} answers, {best}, +-{half:.3f}",
-            needs=NEEDS,
-            scored=bot.known,
-        )
+    return Claim(
+        "5.preferred_to_base",
+        "people prefer a model tuned by their feedback to the pre-trained one",
+        share,
+        (0.85, 1),
+        (0.85, 1),
+        "Ouyang et al., section 4.1: 85 +- 3% for 175B",
+        unit=f"of {len(before.worth)} answers, {best}, +-{half:.3f}",
+        needs=NEEDS,
+        scored=bot.known,
     )
-    for name, each in found.items():
-        share, half = preferred(each.said.worth, after.worth)
-        claims.append(
-            Claim(
-                f"5.{name}_preferred_to_tuned",
-                f"{name}: feedback improves on imitation",
-                share,
-                (0.5, 1),
-                (0.5, 1),
-                "3Blue1Brown, Large Language Models explained briefly",
-                unit=f"of {len(after.worth)} answers, ties half, +-{half:.3f}",
-                needs=NEEDS,
-                scored=bot.known,
-            )
-        )
-    return claims
+
+
+def _preferred_to_tuned(
+    bot: Chatbot, name: Algorithm, found: Improved, after: Said
+) -> Claim:
+    """The judge's preference for a policy over the fine-tuned model."""
+    share, half = preferred(found.said.worth, after.worth)
+    return Claim(
+        f"5.{name}_preferred_to_tuned",
+        f"{name}: feedback improves on imitation",
+        share,
+        (0.5, 1),
+        (0.5, 1),
+        "3Blue1Brown, Large Language Models explained briefly",
+        unit=f"of {len(after.worth)} answers, ties half, +-{half:.3f}",
+        needs=NEEDS,
+        scored=bot.known,
+    )
 
 
 def _frontier(bot: Chatbot, found: dict[Algorithm, Improved]) -> str:

@@ -116,3 +116,17 @@ def fitted(config: TransformerConfig, execution: Execution, known: int) -> Model
             "tokens; give 0 (as many) or more."
         )
     return Model(config, execution, known if known < config.vocabulary else 0)
+
+
+def unread(setting: Setting) -> Speaker:
+    """Who will speak once it is trained.
+
+    Raises:
+      InputError: the text has no tokenizer.
+    """
+    if setting.text.tokenizer is None:
+        raise InputError(
+            f"--dataset={setting.data.dataset}: nothing can be said without a "
+            "tokenizer; name one with --tokenizer."
+        )
+    return Speaker(setting.model, None, setting.text.tokenizer)

@@ -8,11 +8,11 @@ Source: Ouyang et al., arXiv 2203.02155, section 1.
 """
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 
 import jax
 
-from experiments.part5 import finetune, material
+from experiments.part5 import finetune, material, rungs
 from experiments.part5.feedback import (
     NEEDS,
     Chatbot,
@@ -22,11 +22,35 @@ from experiments.part5.feedback import (
     preferred,
 )
 from experiments.part5.setting import Setting
+from experiments.plan import Plan
 from nnguide.array_types import Params
 from nnguide.results import Claim
 
 LAYERS, EMBEDDING, HEADS = 2, 64, 2
 FOLDER = "smaller"
+
+
+def smaller(setting: Setting, bot: Chatbot) -> tuple[Setting, Chatbot]:
+    """The same with the small model, in a folder of its own."""
+    config = dataclasses.replace(
+        bot.model.config, layers=LAYERS, embedding=EMBEDDING, heads=HEADS
+    )
+    model, folder = bot.model._replace(config=config), setting.workdir / FOLDER
+    return (
+        setting._replace(model=model, workdir=folder),
+        bot._replace(model=model, workdir=folder),
+    )
+
+
+def whole_ladder(
+    setting: Setting, bot: Chatbot, pretraining: Callable[[Setting], Plan]
+) -> Iterator[Plan]:
+    """All trainings of --stage=ladder, named from the workdir on."""
+    yield pretraining(setting)
+    yield from rungs.plans(bot, "ladder", "grpo")  # the ladder takes every algorithm
+    shrunk, small = smaller(setting, bot)
+    for plan in (pretraining(shrunk), *rungs.plans(small, "finetune", "grpo")):
+        yield plan._replace(name="/".join(filter(None, (FOLDER, plan.name))))
 
 
 def study(
@@ -47,14 +71,10 @@ def study(
       steps: of both pre-trainings.
       pretrained: trains the model of a setting as the large one was.
     """
-    config = dataclasses.replace(
-        bot.model.config, layers=LAYERS, embedding=EMBEDDING, heads=HEADS
-    )
-    model, folder = bot.model._replace(config=config), setting.workdir / FOLDER
-    folder.mkdir(exist_ok=True)
+    shrunk, small = smaller(setting, bot)
+    shrunk.workdir.mkdir(exist_ok=True)
     announce("a smaller model, pre-trained, then fine-tuned")
-    read = pretrained(setting._replace(model=model, workdir=folder))
-    small = bot._replace(model=model, workdir=folder)
+    read = pretrained(shrunk)
     material.keep_record(small, steps)
     shown = material.read(small, "finetune").demonstrations
     tuned = finetune.finetuned(small, read, shown)

@@ -14,6 +14,7 @@ import numpy as np
 import optax
 
 from experiments.part5.setting import Model, Setting, Trained
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.config import InputError
 from nnguide.data.batches import Batches
@@ -95,6 +96,24 @@ def whole_text(tokens: np.ndarray, context: int, batch_size: int = 0) -> Batches
     return Batches(stream, assemble)
 
 
+def plan(
+    setting: Setting,
+    optimizer: OptimizerConfig,
+    config: training.Config,
+    batch_size: int,
+) -> Plan:
+    """The training of the model, in the workdir itself."""
+    text = whole_text(setting.text.validation, setting.model.config.context)
+    return Plan(
+        "",
+        task_of(setting.model),
+        training.make_optimizer(optimizer, config.steps),
+        batches(setting, batch_size),
+        config,
+        {"validation": text},
+    )
+
+
 def train(
     setting: Setting,
     optimizer: OptimizerConfig,
@@ -107,18 +126,7 @@ def train(
         check_tokenizer(setting)
     elif tokenizer is not None:
         files.save(tokenizer, setting.workdir / TOKENIZER)
-    fit = training.fit(
-        task_of(setting.model),
-        training.make_optimizer(optimizer, config.steps),
-        batches(setting, batch_size),
-        config,
-        evaluation={
-            "validation": whole_text(
-                setting.text.validation, setting.model.config.context
-            )
-        },
-        workdir=setting.workdir,
-    )
+    fit = plan(setting, optimizer, config, batch_size).fit(setting.workdir)
     params = training.averaged(fit.state.opt_state, fit.state.params)
     return Trained(params, fit.history, config.steps)
 

@@ -5,11 +5,12 @@ field does, on unit vectors (3CosAdd). Each question is answered twice: with the
 question's own words among the candidates, and without them.
 """
 
-import sys
 from collections.abc import Sequence
 
 import numpy as np
+from rich.text import Text
 
+from experiments import tables
 from experiments.part6.word_setting import GUIDE, NEEDS, Words
 from nnguide.config import InputError
 from nnguide.data.word_tests import Questions
@@ -65,33 +66,26 @@ def solve_asked(words: Words, asked: Sequence[str]) -> list[Found]:
 
 def show(found: Sequence[Found]) -> None:
     """Prints what sums find, by both conventions."""
-    from rich import box
-    from rich.console import Console
-    from rich.table import Table
-
-    table = Table(box=box.SIMPLE_HEAD, pad_edge=False)
-    for heading in HEADINGS:
-        table.add_column(heading)
+    rows = []
     for each in found:
         own, answer = each.analogy.words, each.analogy.answer
         ranks = f"{each.rank_allowed:,} and {each.rank_excluded:,}"
-        table.add_row(
+        rows.append((
             each.analogy.text.partition("=")[0], _listed(each.allowed, own, answer),
             _listed(each.excluded, own, answer),
             *((f"{answer} {each.cosine:.3f}", ranks) if answer else ()),
-        )  # fmt: skip
-    Console(width=None if sys.stdout.isatty() else 120).print(table)
+        ))  # fmt: skip
+    tables.print_table(HEADINGS, rows, least=100)
 
 
-def _listed(found: Neighbours, own: Sequence[str], answer: str | None) -> str:
+def _listed(found: Neighbours, own: Sequence[str], answer: str | None) -> Text:
     """Words with their cosines; the question's own in brackets, the answer bold."""
     lines = []
     for word, cosine in zip(found.words, found.cosines, strict=True):
-        escaped = word.replace("[", r"\[")
-        text = f"({escaped})" if word in own else escaped
-        text = f"[bold]{text}[/]" if word == answer else text
-        lines.append(f"{text} {cosine:.3f}")
-    return "\n".join(lines)
+        shown = f"({word})" if word in own else word
+        style = "bold" if word == answer else ""
+        lines.append(Text.assemble((shown, style), f" {cosine:.3f}"))
+    return Text("\n").join(lines)
 
 
 def study(words: Words, found: dict[str, Found]) -> tuple[list[Claim], list[str]]:

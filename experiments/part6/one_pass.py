@@ -23,10 +23,11 @@ from experiments.part6.setting import (
     Setting,
     every,
     network,
+    plan,
     steps_of,
-    train,
     windows,
 )
+from experiments.plan import Plan
 from experiments.study import check
 from nnguide import flops
 from nnguide.array_types import Batch, Params
@@ -157,6 +158,20 @@ def _seconds(
     return min(times)
 
 
+def plans(setting: Setting) -> tuple[Plan, Plan]:
+    """The networks that most studies look at, and those that learn from last tokens."""
+    last_only = plan(
+        "last_only",
+        setting.text,
+        setting.model,
+        setting.training,
+        setting.seed,
+        judged=("last",),
+        last_only=True,
+    )
+    return setting.plan, last_only
+
+
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Compares one pass with T, trains on last predictions alone, and draws both."""
     model, fit = setting.model, setting.trained()
@@ -165,15 +180,7 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     batches = together(tokens), apart(tokens, model.vocabulary, setting.seed)
     errors = difference(model, params, batches)
     paid = price(config, model, params, batches)
-    last_only = train(
-        setting.text,
-        model,
-        setting.training,
-        setting.seed,
-        setting.workdir / "last_only",
-        judged=("last",),
-        last_only=True,
-    )
+    last_only = plans(setting)[1].fit(setting.workdir)
     from_all, from_last = (every(each, "last/loss") for each in (fit, last_only))
     losses = {
         f"all {model.context} predictions\ncount": from_all,

@@ -9,9 +9,9 @@ from typing import Any, Literal, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
-import optax
 from jaxtyping import Float, Int
 
+from experiments.plan import Plan
 from experiments.study import check
 from nnguide import training
 from nnguide.array_types import Array, Params
@@ -66,7 +66,8 @@ class Setting(NamedTuple):
       tokenizer: that cut it.
       model: the small transformer that most studies look at; its unembedding is tied.
       training: how it is trained.
-      trained: the fit of those networks; trains them when first called.
+      plan: their training.
+      trained: their fit; trains them when first called.
       seed: of all that is random.
       scored: whether text, model and training are the defaults.
       workdir: of the run; each training has a sub-folder.
@@ -77,6 +78,7 @@ class Setting(NamedTuple):
     tokenizer: Tokenizer
     model: TransformerConfig
     training: Training
+    plan: Plan
     trained: Callable[[], Fit]
     seed: int
     scored: bool
@@ -89,33 +91,41 @@ class Setting(NamedTuple):
         return "pydocs, the default model and the default training"
 
 
-def train(
+def plan(
+    name: str,
     text: TextSource,
     model: TransformerConfig,
     config: Training,
     seed: int,
-    workdir: Path,
     judged: tuple[Judged, ...],
     last_only: bool = False,
-) -> Fit:
-    """Trains a few networks on a text, or reads back what was trained in the workdir.
+) -> Plan:
+    """The training of a few networks on a text.
 
     Args:
+      name: of its sub-folder.
       text: its validation part is predicted after every 100 steps.
       model: what they are.
       config: how they are trained.
       seed: of starts and batches.
-      workdir: of this training.
       judged: by which predictions: all, or those at the last place of each window.
       last_only: only the prediction after the last token of each window counts.
     """
-    task, optimizer, batches = fitting(text, model, config, seed, last_only)
+    task, optimizer = training.over_seeds(
+        # Networks side by side are one product in XLA; our kernel would take one after
+        # the other.
+        Task(*next_token.functions(model, Execution(blocks="xla"))),
+        training.make_optimizer(_optimizer(config), config.steps),
+        config.networks,
+    )
+    batches = text_batches(text.train, config.batch_size, model.context, seed)
     whole = text_evaluation(text.validation, EVALUATION_BATCH, model.context)
     evaluation = {"validation": whole, "last": counting_the_last(whole)}
-    return training.fit(
+    return Plan(
+        name,
         task,
         optimizer,
-        batches,
+        counting_the_last(batches) if last_only else batches,
         training.Config(
             steps=config.steps,
             seed=seed,
@@ -125,28 +135,8 @@ def train(
             # Steps of milliseconds: spreading them would only cost.
             parallel=ParallelConfig(devices=1),
         ),
-        evaluation={name: evaluation[name] for name in judged},
-        workdir=workdir,
+        {name: evaluation[name] for name in judged},
     )
-
-
-def fitting(
-    text: TextSource,
-    model: TransformerConfig,
-    config: Training,
-    seed: int,
-    last_only: bool,
-) -> tuple[Task, optax.GradientTransformation, Batches]:
-    """What `train` trains: the task of all networks, their optimizer, their batches."""
-    task, optimizer = training.over_seeds(
-        # Networks side by side are one product in XLA; our kernel would take one after
-        # the other.
-        Task(*next_token.functions(model, Execution(blocks="xla"))),
-        training.make_optimizer(_optimizer(config), config.steps),
-        config.networks,
-    )
-    batches = text_batches(text.train, config.batch_size, model.context, seed)
-    return task, optimizer, counting_the_last(batches) if last_only else batches
 
 
 def _optimizer(config: Training) -> OptimizerConfig:

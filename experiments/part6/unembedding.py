@@ -21,10 +21,11 @@ from experiments.part6.setting import (
     every,
     logits_of,
     network,
+    plan,
     steps_of,
-    train,
     windows,
 )
+from experiments.plan import Plan
 from nnguide.array_types import Array, Params
 from nnguide.plots import style
 from nnguide.plots.tied_tables import tied_tables
@@ -79,18 +80,27 @@ def last_alone(
     return float(jnp.abs(alone - among_all).max())
 
 
-def study(setting: Setting) -> tuple[list[Claim], list[str]]:
-    """Trains with an unembedding of its own, and compares."""
-    model = setting.model
-    own = dataclasses.replace(model, tied=False)
-    untied = train(
+def _untied(setting: Setting) -> TransformerConfig:
+    return dataclasses.replace(setting.model, tied=False)
+
+
+def plans(setting: Setting) -> tuple[Plan, Plan]:
+    """The networks that most studies look at, and those with two tables."""
+    untied = plan(
+        "untied",
         setting.text,
-        own,
+        _untied(setting),
         setting.training,
         setting.seed,
-        setting.workdir / "untied",
         judged=("validation",),
     )
+    return setting.plan, untied
+
+
+def study(setting: Setting) -> tuple[list[Claim], list[str]]:
+    """Trains with an unembedding of its own, and compares."""
+    model, own = setting.model, _untied(setting)
+    untied = plans(setting)[1].fit(setting.workdir)
     fits = {"one table": setting.trained(), "two tables": untied}
     losses = {name: every(fit, "validation/loss") for name, fit in fits.items()}
     sizes = {

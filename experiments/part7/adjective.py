@@ -19,6 +19,7 @@ from jaxtyping import Float, Int
 from experiments import study as shared
 from experiments.part7.adjective_by_hand import PLACES, SENTENCE, by_hand, claims_of
 from experiments.part7.setting import Setting
+from experiments.plan import Plan
 from nnguide.array_types import Array, Batch, Key, Params
 from nnguide.language import next_token
 from nnguide.plots import adjectives as pictures
@@ -173,17 +174,23 @@ def judge(params: Params, read: Batch) -> Learned:
     )  # fmt: skip
 
 
-def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
-    """Runs the hand-built head, trains the other, draws both."""
-    built = by_hand()
-    read = shared.examples(sentence, config.examples, setting.seed)
-    fit = shared.train(
-        setting, "adjective", Task(*next_token.functions(MODEL)), ADAM,
+def plans(config: Config, setting: Setting) -> tuple[Plan]:
+    """The head that learns."""
+    plan = shared.plan(
+        setting.seed, "adjective", Task(*next_token.functions(MODEL)), ADAM,
         shared.drawn(sentence, BATCH, setting.seed), config.steps,
         {"test": shared.drawn_evaluation(
             sentence, config.examples, config.examples, setting.seed)},
     )  # fmt: skip
-    learned = judge(fit.state.params, read)
+    return (plan,)
+
+
+def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
+    """Runs the hand-built head, trains the other, draws both."""
+    built = by_hand()
+    read = shared.examples(sentence, config.examples, setting.seed)
+    (plan,) = plans(config, setting)
+    learned = judge(plan.fit(setting.workdir).state.params, read)
     drawn = [
         style.save(
             pictures.scores_and_pattern(

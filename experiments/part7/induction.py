@@ -25,6 +25,7 @@ from experiments.part7.repeats import (
     model,
 )
 from experiments.part7.setting import Setting
+from experiments.plan import Plan
 from experiments.study import (
     STEPS_PER_CALL,
     check,
@@ -32,8 +33,8 @@ from experiments.study import (
     drawn,
     drawn_evaluation,
     examples,
-    train,
 )
+from experiments.study import plan as study_plan
 from nnguide.array_types import Batch, Params
 from nnguide.config import InputError
 from nnguide.language import next_token
@@ -97,20 +98,29 @@ class Trained(NamedTuple):
     on: dict[str, Judged]
 
 
-def train_and_judge(
-    config: Config, setting: Setting, task: str, layers: int, tests: dict[str, Batch]
-) -> Trained:
-    """Trains a model on one task, or reads it back, and judges it on both."""
-    shape = model(layers)
-    fit = train(
-        setting,
+def plans(config: Config, setting: Setting) -> dict[Cell, Plan]:
+    """One and two layers on both tasks."""
+    cells = [(task, layers) for task in DRAW for layers in (1, 2)]
+    return {cell: _plan(config, setting, *cell) for cell in cells}
+
+
+def _plan(config: Config, setting: Setting, task: str, layers: int) -> Plan:
+    return study_plan(
+        setting.seed,
         f"induction_{task}_{layers}",
-        Task(*next_token.functions(shape)),
+        Task(*next_token.functions(model(layers))),
         OPTIMIZER,
         drawn(DRAW[task], BATCH, setting.seed),
         config.steps(task, layers),
         {"test": drawn_evaluation(DRAW[task], BATCH, config.examples, setting.seed)},
     )
+
+
+def train_and_judge(
+    plan: Plan, setting: Setting, layers: int, tests: dict[str, Batch]
+) -> Trained:
+    """Trains a model on one task, or reads it back, and judges it on both."""
+    shape, fit = model(layers), plan.fit(setting.workdir)
     measure = jax.jit(lambda params, batch: judge(shape, params, batch))
     params = fit.state.params
     on = {name: jax.device_get(measure(params, batch)) for name, batch in tests.items()}
@@ -124,9 +134,8 @@ def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
         for name, draw in DRAW.items()
     }
     models: dict[Cell, Trained] = {
-        (task, layers): train_and_judge(config, setting, task, layers, tests)
-        for task in DRAW
-        for layers in (1, 2)
+        cell: train_and_judge(plan, setting, cell[1], tests)
+        for cell, plan in plans(config, setting).items()
     }
     two = models["random_period", 2]
     losses = heads_removed(

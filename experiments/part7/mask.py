@@ -18,7 +18,9 @@ from jaxtyping import Float, Int, Integer
 
 from experiments.part7.setting import Setting
 from experiments.part7.writing import on_one_line, surprise_of, write, write_bigram
-from experiments.study import check, check_steps, train
+from experiments.plan import Plan
+from experiments.study import check, check_steps
+from experiments.study import plan as study_plan
 from nnguide.array_types import Array, Key, Params
 from nnguide.config import InputError
 from nnguide.data.batches import random_windows
@@ -112,11 +114,11 @@ def windows_of(tokens: Integer[np.ndarray, "_"]) -> Int[np.ndarray, "N T"]:
     return windows[:: MODEL.context].astype(np.int32)
 
 
-def train_gpt(config: Config, setting: Setting, causal: bool = True) -> Params:
-    """Trains the GPT, or reads it back."""
+def plan(config: Config, setting: Setting, causal: bool = True) -> Plan:
+    """The training of the GPT, with or without the mask."""
     text = setting.text
-    fit = train(
-        setting,
+    return study_plan(
+        setting.seed,
         "gpt" if causal else "gpt_without_mask",
         Task(*next_token.functions(model(setting, causal))),
         OPTIMIZER,
@@ -124,7 +126,16 @@ def train_gpt(config: Config, setting: Setting, causal: bool = True) -> Params:
         config.steps,
         {"test": text_evaluation(heldout(config, text), BATCH, MODEL.context)},
     )
-    return fit.state.params
+
+
+def plans(config: Config, setting: Setting) -> tuple[Plan, Plan]:
+    """Both trainings."""
+    return plan(config, setting), plan(config, setting, causal=False)
+
+
+def train_gpt(config: Config, setting: Setting, causal: bool = True) -> Params:
+    """Trains the GPT, or reads it back."""
+    return plan(config, setting, causal).fit(setting.workdir).state.params
 
 
 def losses_by_place(

@@ -21,8 +21,7 @@ from jaxtyping import Bool, Float, Int
 
 from experiments import study as shared
 from experiments.part7.setting import Setting
-from experiments.report import Plan
-from nnguide import training
+from experiments.plan import Plan
 from nnguide.array_types import Array, Batch, Key, Params
 from nnguide.language import next_token
 from nnguide.plots import meanings as pictures
@@ -128,24 +127,19 @@ def ceiling(cues: int, misleading: float, senses: int) -> float:
     return right
 
 
-def _task(model: TransformerConfig) -> Task:
-    return Task(*next_token.functions(model))
-
-
-def plan(config: Config, seed: int) -> Plan:
-    """What `--dry` describes: the model with attention."""
-    optimizer = training.make_optimizer(ADAM, config.steps)
-    return Plan(_task(MODEL), optimizer, shared.drawn(sentence, BATCH, seed))
-
-
-def learn(config: Config, setting: Setting, name: str, model: TransformerConfig) -> Any:
-    """Trains a model on the toy language; its history has "test/accuracy"."""
+def plans(config: Config, setting: Setting) -> tuple[Plan, Plan]:
+    """The model and the one without attention; histories have "test/accuracy"."""
     batch = math.gcd(config.examples, 1000)
     test = shared.drawn_evaluation(sentence, batch, config.examples, setting.seed)
-    return shared.train(
-        setting, name, _task(model), ADAM,
-        shared.drawn(sentence, BATCH, setting.seed), config.steps, {"test": test},
-    )  # fmt: skip
+
+    def plan(name: str, model: TransformerConfig) -> Plan:
+        return shared.plan(
+            setting.seed, name, Task(*next_token.functions(model)), ADAM,
+            shared.drawn(sentence, BATCH, setting.seed), config.steps, {"test": test},
+        )  # fmt: skip
+
+    deaf = dataclasses.replace(MODEL, blocks="mlp")
+    return plan("mole", MODEL), plan("mole_without_attention", deaf)
 
 
 def stages(params: Params, tokens: Int[Array, "B T"]) -> Float[Array, "stages B D"]:
@@ -236,11 +230,7 @@ def _unit(vector: np.ndarray) -> np.ndarray:
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains with and without attention, follows the words' vectors through."""
-    fit = learn(config, setting, "mole", MODEL)
-    deaf = learn(
-        config, setting, "mole_without_attention",
-        dataclasses.replace(MODEL, blocks="mlp"),
-    )  # fmt: skip
+    fit, deaf = (each.fit(setting.workdir) for each in plans(config, setting))
     accuracies = {
         name: shared.curve(each, "test/accuracy")
         for name, each in (("with attention", fit), ("without", deaf))

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 
 from experiments import study as shared
 from experiments.part7.setting import Setting
+from experiments.plan import Plan
 from nnguide import flops, training
 from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.config import InputError
@@ -184,19 +185,30 @@ def check_text(text: TextSource) -> None:
     random_windows(len(text.train), BATCH, CONTEXT, seed=0)
 
 
-def compare(config: Config, setting: Setting, whole: bool) -> Compared:
-    """Trains readers of one kind on the setting's text."""
+def plan(config: Config, setting: Setting, whole: bool) -> Plan:
+    """The training of readers of one kind on the setting's text."""
     text = setting.text
     one = task(model(text.vocabulary_size), whole)
     # Adam works entry by entry: stacked networks need no optimizer each.
     adam = training.make_optimizer(ADAM, config.steps)
     many, _ = training.over_seeds(one, adam, config.networks)
-    fit = shared.train(
-        setting, "value_whole" if whole else "value_in_two_factors", many, ADAM,
+    return shared.plan(
+        setting.seed, "value_whole" if whole else "value_in_two_factors", many, ADAM,
         text_batches(text.train, BATCH, CONTEXT, setting.seed), config.steps,
         {"validation": text_evaluation(
             text.validation[: EVALUATED + 1], 64, CONTEXT)},
     )  # fmt: skip
+
+
+def plans(config: Config, setting: Setting) -> tuple[Plan, Plan]:
+    """Both trainings."""
+    return plan(config, setting, whole=False), plan(config, setting, whole=True)
+
+
+def compare(config: Config, setting: Setting, whole: bool) -> Compared:
+    """Trains readers of one kind and takes their maps apart."""
+    fit = plan(config, setting, whole).fit(setting.workdir)
+    one = task(model(setting.text.vocabulary_size), whole)
     steps, losses = shared.curve(fit, "validation/loss")
     first = jax.tree.map(lambda leaf: leaf[0], fit.state.params)
     maps = value_maps(first, whole)

@@ -7,13 +7,15 @@ the one with the lowest loss on fresh examples speaks for it.
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import jax
 import numpy as np
 from jaxtyping import Float
 
-from experiments.study import STEPS_PER_CALL, Run, drawn, drawn_evaluation
+from experiments.plan import Plan
+from experiments.study import STEPS_PER_CALL, drawn, drawn_evaluation
 from nnguide import training
 from nnguide.array_types import Params
 from nnguide.facts.superposition import draw_features
@@ -54,17 +56,17 @@ class Best(NamedTuple):
     loss: Float[np.ndarray, "seeds N"]
 
 
-def train(
-    setting: Run,
+def plan(
+    seed: int,
     name: str,
     functions: tuple[Callable[..., Any], Callable[..., Any], Callable[..., Any]],
     size: Size,
     frozen: Mapping[str, Any] | None = None,
-) -> Best:
-    """Trains all models from all starts, or reads back what was trained.
+) -> Plan:
+    """The training of all models from all starts.
 
     Args:
-      setting: of the run.
+      seed: of the run.
       name: of the training's sub-folder.
       functions: of N models, in the order of `training.Task`.
       size: of the training.
@@ -74,21 +76,27 @@ def train(
         Task(*functions), training.make_optimizer(ADAM, size.steps), size.seeds
     )
     draw = partial(draw_features, features=size.features)
-    fit = training.fit(
+    config = training.Config(
+        steps=size.steps,
+        seed=seed,
+        steps_per_call=STEPS_PER_CALL,
+        log_every=size.steps,  # a row holds the loss of every model
+        parallel=ParallelConfig(devices=1),
+    )
+    return Plan(
+        name,
         task,
         optimizer,
-        drawn(draw, size.batch, setting.seed),
-        training.Config(
-            steps=size.steps,
-            seed=setting.seed,
-            steps_per_call=STEPS_PER_CALL,
-            log_every=size.steps,  # a row holds the loss of every model
-            parallel=ParallelConfig(devices=1),
-        ),
-        evaluation={"test": drawn_evaluation(draw, size.batch, EXAMPLES, setting.seed)},
-        frozen=frozen or {},
-        workdir=setting.workdir / name,
+        drawn(draw, size.batch, seed),
+        config,
+        {"test": drawn_evaluation(draw, size.batch, EXAMPLES, seed)},
+        frozen or {},
     )
+
+
+def train(planned: Plan, workdir: Path) -> Best:
+    """Trains all models from all starts, or reads back what was trained."""
+    fit = planned.fit(workdir)
     loss = np.array(fit.history[-1]["test/loss"])
     every = jax.device_get(fit.state.params)
     return Best(of_best(every, loss), every, loss)

@@ -18,6 +18,7 @@ from jaxtyping import Float, Int
 from experiments import study as shared
 from experiments.part8 import capacity_claims
 from experiments.part8.setting import Setting
+from experiments.plan import Plan
 from nnguide.array_types import Array, Batch, Key, Metrics, Params
 from nnguide.config import InputError
 from nnguide.data.batches import Batches, RowStream
@@ -150,27 +151,32 @@ def task(
     return Task(init, loss, evaluate)
 
 
-def learn(
+def counts_of(config: Config, neurons: int, relu: bool) -> tuple[int, ...]:
+    """The numbers of facts that blocks of one width are given."""
+    parameters = memory.parameters(neurons)
+    counting = parameters if relu else memory.parameters_without_relu()
+    return tuple(round(load * counting) for load in config.loads)
+
+
+def plan(
     config: Config,
-    setting: Setting,
+    seed: int,
     facts: Facts,
     answers: Float[Array, "K D"],
     neurons: int,
     relu: bool = True,
-) -> Learned:
-    """Trains blocks of one width on each number of facts, or reads them back.
+) -> Plan:
+    """The training of blocks of one width on each number of facts.
 
     Args:
       config: how.
-      setting: of the run.
+      seed: of the run.
       facts: for each network as many as its block is ever given, or more.
       answers: their directions.
       neurons: of each block.
       relu: False for the linear control.
     """
-    parameters = memory.parameters(neurons)
-    counting = parameters if relu else memory.parameters_without_relu()
-    counts = tuple(round(load * counting) for load in config.loads)
+    counts = counts_of(config, neurons, relu)
     given = {name: leaf[:, : counts[-1]] for name, leaf in facts._asdict().items()}
     whole = Batches(
         RowStream(lambda step: np.zeros(1, np.int32)),  # every step reads all facts
@@ -179,8 +185,22 @@ def learn(
     )
     learning = task(neurons, counts, config.networks, answers, relu)
     name = f"capacity_{neurons}" + ("" if relu else "_without_relu")
-    fit = shared.train(setting, name, learning, ADAM, whole, config.steps, {})
-    known = jax.jit(learning.evaluate)(fit.state.params, given, fit.state.key)
+    return shared.plan(seed, name, learning, ADAM, whole, config.steps, {})
+
+
+def learn(
+    config: Config,
+    setting: Setting,
+    facts: Facts,
+    answers: Float[Array, "K D"],
+    neurons: int,
+    relu: bool = True,
+) -> Learned:
+    """Trains blocks of one width, or reads them back; arguments as in `plan`."""
+    parameters, counts = memory.parameters(neurons), counts_of(config, neurons, relu)
+    planned = plan(config, setting.seed, facts, answers, neurons, relu)
+    fit, given = planned.fit(setting.workdir), planned.batches.arrays
+    known = jax.jit(planned.task.evaluate)(fit.state.params, given, fit.state.key)
     share, surprise = (
         np.array([known[f"{n}/{kind}"][0] for n in counts])
         for kind in memory.Recall._fields
@@ -216,11 +236,22 @@ def written_by_hand(
     return np.array(shares(every))
 
 
+def all_facts(config: Config, seed: int) -> tuple[Facts, Any]:
+    """As many facts as the widest blocks are given, for each network; the answers."""
+    most = round(config.loads[-1] * memory.parameters(config.widths[-1]))
+    return drawn_facts(config.networks, most, seed)
+
+
+def plans(config: Config, setting: Setting) -> list[Plan]:
+    """The blocks of every width, and the linear ones."""
+    facts, answers = all_facts(config, setting.seed)
+    blocks = [*((width, True) for width in config.widths), (config.widths[-1], False)]
+    return [plan(config, setting.seed, facts, answers, *block) for block in blocks]
+
+
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains the blocks of every width and the linear ones, writes some by hand."""
-    widest = config.widths[-1]
-    most = round(config.loads[-1] * memory.parameters(widest))
-    given = drawn_facts(config.networks, most, setting.seed)
+    widest, given = config.widths[-1], all_facts(config, setting.seed)
     learned = [learn(config, setting, *given, neurons) for neurons in config.widths]
     linear = learn(config, setting, *given, widest, relu=False)
     hand = written_by_hand(config.by_hand, setting.seed)

@@ -5,15 +5,16 @@ superposition. A feature counts as recovered where a direction of the dictionary
 cosine above 0.95 with it.
 """
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jax
 import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float, Int
 
-from experiments.part8.best_of_seeds import Size, of_best, train
+from experiments.part8.best_of_seeds import Size, of_best, plan, train
 from experiments.part8.setting import Setting
+from experiments.plan import Plan
 from nnguide.array_types import Array
 from nnguide.facts import sparse_autoencoder
 
@@ -37,6 +38,39 @@ class Recovery(NamedTuple):
     random: Float[np.ndarray, "sizes"]
 
 
+def dictionary_plan(
+    seed: int,
+    weight: Any,
+    presence: float,
+    sizes: tuple[int, ...],
+    penalties: tuple[float, ...],
+    steps: int,
+    seeds: int,
+) -> Plan:
+    """The training of every size with every penalty; arguments as in `recover`.
+
+    Of the weight, the shape is enough to describe it.
+    """
+    return plan(
+        seed,
+        "superposition_dictionaries",
+        sparse_autoencoder.functions(
+            _conditions(sizes, penalties), weight.shape[0], sizes[-1], presence
+        ),
+        Size(features=weight.shape[1], batch=512, steps=steps, seeds=seeds),
+        frozen={"weight": weight},
+    )
+
+
+def _conditions(
+    sizes: tuple[int, ...], penalties: tuple[float, ...]
+) -> sparse_autoencoder.Conditions:
+    columns, rows = np.meshgrid(sizes, penalties)
+    return sparse_autoencoder.Conditions(
+        jnp.asarray(columns.ravel()), jnp.asarray(rows.ravel(), jnp.float32)
+    )
+
+
 def recover(
     setting: Setting,
     weight: Float[np.ndarray, "D F"],
@@ -57,24 +91,18 @@ def recover(
       steps: of training.
       seeds: starts of each.
     """
-    columns, rows = np.meshgrid(sizes, penalties)
-    conditions = sparse_autoencoder.Conditions(
-        jnp.asarray(columns.ravel()), jnp.asarray(rows.ravel(), jnp.float32)
-    )
     true = jnp.asarray(weight)
     best = train(
-        setting,
-        "superposition_dictionaries",
-        sparse_autoencoder.functions(conditions, len(weight), sizes[-1], presence),
-        Size(features=weight.shape[1], batch=512, steps=steps, seeds=seeds),
-        frozen={"weight": true},
+        dictionary_plan(setting.seed, true, presence, sizes, penalties, steps, seeds),
+        setting.workdir,
     )
 
     def cosines(dictionary: Array, size: Array) -> Array:
         return sparse_autoencoder.best_cosines(dictionary, size, true)
 
     every = jax.jit(jax.vmap(jax.vmap(cosines), in_axes=(0, None)))
-    found = np.asarray(every(jnp.asarray(best.every["dictionary"]), conditions.size))
+    size = _conditions(sizes, penalties).size
+    found = np.asarray(every(jnp.asarray(best.every["dictionary"]), size))
     shape = (len(penalties), len(sizes))
     chosen = of_best(found, best.loss)
     random = np.random.default_rng(setting.seed)

@@ -11,6 +11,8 @@ store facts", its last chapter.
 
 import dataclasses
 
+import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments.part8 import dictionaries, superposition_claims, toy_models
@@ -25,6 +27,7 @@ from experiments.part8.toy_models import (
     Grid,
     Twenty,
 )
+from experiments.plan import Plan
 from experiments.study import STEPS_PER_CALL, check, check_steps
 from nnguide.config import InputError
 from nnguide.plots import dictionary_recovery, style
@@ -86,6 +89,21 @@ class Config:
             for name in ("steps", "seeds", "large_seeds", "grid_side", "grid_steps")
         )
         return large and (self.sizes, self.penalties) == (least.sizes, least.penalties)
+
+
+def plans(config: Config, setting: Setting) -> list[Plan]:
+    """The toy models, and the dictionaries of one of them."""
+    seed, steps = setting.seed, config.steps
+    weight = jax.ShapeDtypeStruct((toy_models.DIMENSIONS, FEATURES), jnp.float32)
+    return [
+        toy_models.five_plan(seed, steps, config.seeds),
+        toy_models.twenty_plan(seed, steps, config.large_seeds),
+        toy_models.grid_plan(seed, config.grid_side, config.grid_steps, config.seeds),
+        dictionaries.dictionary_plan(
+            seed, weight, EQUAL_PRESENCE, config.sizes, config.penalties, steps,
+            config.large_seeds,
+        ),
+    ]  # fmt: skip
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:

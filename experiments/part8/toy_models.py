@@ -10,11 +10,12 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from experiments.part8.best_of_seeds import Size, train
+from experiments.part8.best_of_seeds import Size, plan, train
 from experiments.part8.setting import Setting
+from experiments.plan import Plan
 from nnguide.facts import superposition
 
-FEATURES = 20  # of the larger models
+FEATURES, DIMENSIONS = 20, 5  # of the larger models
 FIVE_SPARSITY = (0.0, 0.5, 0.7, 0.8, 0.9, 0.99)
 # 0 is the presence of every feature; equal features would then be an arbitrary mixture
 FIVE_IMPORTANCE, TWENTY_IMPORTANCE = 0.9, 0.7  # of a feature over that before it
@@ -78,17 +79,22 @@ class Grid(NamedTuple):
     boundary: Float[np.ndarray, "R"]
 
 
-def five_in_two(setting: Setting, steps: int, seeds: int) -> Five:
-    """Trains the models of the arrows; only where nothing is sparse features differ."""
+def five_plan(seed: int, steps: int, seeds: int) -> Plan:
+    """The models of the arrows; only where nothing is sparse features differ."""
     importance = np.ones((len(FIVE_SPARSITY), 5))
     importance[0] = FIVE_IMPORTANCE ** np.arange(5)
     conditions = _conditions(1 - np.array(FIVE_SPARSITY), importance)
-    best = train(
-        setting,
+    return plan(
+        seed,
         "superposition_five",
         superposition.functions(2, conditions),
         Size(features=5, batch=512, steps=steps, seeds=seeds),
     )
+
+
+def five_in_two(setting: Setting, steps: int, seeds: int) -> Five:
+    """Trains the models of the arrows and counts their features."""
+    best = train(five_plan(setting.seed, steps, seeds), setting.workdir)
     weight = jnp.asarray(best.params["weight"])
     counts = superposition.represented(jnp.asarray(best.every["weight"])).sum(-1)
     return Five(
@@ -100,18 +106,23 @@ def five_in_two(setting: Setting, steps: int, seeds: int) -> Five:
     )
 
 
-def twenty_in_five(setting: Setting, steps: int, seeds: int) -> Twenty:
-    """Trains features of falling importance at every presence, equal ones at one."""
+def twenty_plan(seed: int, steps: int, seeds: int) -> Plan:
+    """Features of falling importance at every presence, equal ones at one."""
     importance = np.ones((len(TWENTY_PRESENCE) + 1, FEATURES))
     importance[:-1] = TWENTY_IMPORTANCE ** np.arange(FEATURES)
-    best = train(
-        setting,
+    return plan(
+        seed,
         "superposition_twenty",
         superposition.functions(
-            5, _conditions([*TWENTY_PRESENCE, EQUAL_PRESENCE], importance)
+            DIMENSIONS, _conditions([*TWENTY_PRESENCE, EQUAL_PRESENCE], importance)
         ),
         Size(features=FEATURES, batch=512, steps=steps, seeds=seeds),
     )
+
+
+def twenty_in_five(setting: Setting, steps: int, seeds: int) -> Twenty:
+    """Trains the models that crowd, and counts what each represents."""
+    best = train(twenty_plan(setting.seed, steps, seeds), setting.workdir)
     every = jnp.asarray(best.every["weight"][:, :-1])
     falling, equal = best.params["weight"][:-1], best.params["weight"][-1]
     return Twenty(
@@ -123,14 +134,20 @@ def twenty_in_five(setting: Setting, steps: int, seeds: int) -> Twenty:
     )
 
 
-def two_in_one(setting: Setting, side: int, steps: int, seeds: int) -> Grid:
-    """Trains a model a cell of the phase diagram, all in one program."""
-    presence, ratios = _sides(side)
-    best = train(
-        setting, "superposition_grid",
+def grid_plan(seed: int, side: int, steps: int, seeds: int) -> Plan:
+    """A model a cell of the phase diagram, all in one program."""
+    return plan(
+        seed,
+        "superposition_grid",
         superposition.functions(1, grid_conditions(side)),
         Size(features=2, batch=GRID_BATCH, steps=steps, seeds=seeds),
-    )  # fmt: skip
+    )
+
+
+def two_in_one(setting: Setting, side: int, steps: int, seeds: int) -> Grid:
+    """Trains the models of the phase diagram and tells their phases."""
+    presence, ratios = _sides(side)
+    best = train(grid_plan(setting.seed, side, steps, seeds), setting.workdir)
     weight = jnp.asarray(best.params["weight"]).reshape(side, side, 1, 2)
     return Grid(
         presence,

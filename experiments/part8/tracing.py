@@ -28,6 +28,7 @@ from experiments.part8.tracing_claims import (
     Found,
     claims,
 )
+from experiments.plan import Plan
 from nnguide.array_types import Batch, Key, Params
 from nnguide.config import InputError
 from nnguide.facts.people import (
@@ -102,18 +103,23 @@ class Config:
             )
 
 
-def learn(config: Config, setting: Setting, people: People, name: str) -> Params:
-    """Trains one of the two GPTs on sentences about the people."""
+def plan(config: Config, setting: Setting, people: People, name: str) -> Plan:
+    """The training of one of the two GPTs on sentences about the people."""
 
     def draw(key: Key) -> Batch:
         return example(people, ASIDES[name], key)
 
-    fit = shared.train(
-        setting, name, Task(*next_token.functions(MODEL)), MUON,
+    return shared.plan(
+        setting.seed, name, Task(*next_token.functions(MODEL)), MUON,
         shared.drawn(draw, BATCH, setting.seed), config.steps,
         {"test": shared.drawn_evaluation(draw, BATCH, 4 * BATCH, setting.seed)},
     )  # fmt: skip
-    return fit.state.params
+
+
+def plans(config: Config, setting: Setting) -> list[Plan]:
+    """Both trainings."""
+    people = draw_people(config.people, setting.seed)
+    return [plan(config, setting, people, name) for name in ASIDES]
 
 
 def trace_all(
@@ -154,7 +160,10 @@ def edit_all(
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:
     """Trains, traces, edits."""
     people = draw_people(config.people, setting.seed)
-    models = {name: learn(config, setting, people, name) for name in ASIDES}
+    models = {
+        each.name: each.fit(setting.workdir).state.params
+        for each in plans(config, setting)
+    }
     found = trace_all(config, setting, people, models)
     scores = edit_all(config, setting, people, models["facts"])
     with_asides, without = found.values()

@@ -31,6 +31,7 @@ from experiments.part9.clip_space import (
     zero_shots,
 )
 from experiments.part9.setting import Setting
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.array_types import Batch, Key, Metrics, Params
 from nnguide.config import InputError
@@ -110,11 +111,12 @@ def task(config: Config) -> Task:
     return Task(functions.init, functions.loss, evaluate)
 
 
-def learn(config: Config, setting: Setting) -> Fit:
-    """Trains the towers in the sub-folder "clip", or reads them back."""
+def plan(config: Config, setting: Setting) -> Plan:
+    """The training of the towers."""
     every = config.steps // MOMENTS
     data = SceneConfig(deserts=DESERTS, incomplete=config.incomplete)
-    return training.fit(
+    return Plan(
+        "clip",
         task(config),
         training.make_optimizer(ADAM, config.steps),
         scenes.batches(data, config.batch, setting.seed, ~scenes.held_out()),
@@ -126,11 +128,13 @@ def learn(config: Config, setting: Setting) -> Fit:
             parallel=ParallelConfig(devices=1),
             convolutions=True,
         ),
-        evaluation={
-            "test": scenes.evaluation(hidden_scenes(setting.seed), scenes.HELD_OUT)
-        },
-        workdir=setting.workdir / "clip",
+        {"test": scenes.evaluation(hidden_scenes(setting.seed), scenes.HELD_OUT)},
     )
+
+
+def learn(config: Config, setting: Setting) -> Fit:
+    """Trains the towers in the sub-folder "clip", or reads them back."""
+    return plan(config, setting).fit(setting.workdir)
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:

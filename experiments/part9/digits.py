@@ -17,8 +17,11 @@ from jaxtyping import Float, Int
 
 from experiments.part9 import digits_report
 from experiments.part9.digits_network import Recipe, Trained, draw, learn, make_module
+from experiments.part9.digits_network import plan as network_plan
 from experiments.part9.judge import Judge, train_judge
+from experiments.part9.judge import plan as judge_plan
 from experiments.part9.setting import Setting
+from experiments.plan import Plan
 from experiments.study import check
 from nnguide.config import InputError, ungrouped
 from nnguide.data.images import ImageConfig, identity, load_images
@@ -166,6 +169,16 @@ def data(config: Config) -> dict[str, str]:
             f"the fewest that vary; give {2 * classes} or more."
         )
     return identity(train=train, test=test)
+
+
+def plans(config: Config, setting: Setting) -> tuple[Plan, Plan]:
+    """The judge and the network."""
+    train, test = (load_images(config.data, split) for split in SPLITS)
+    parallel = config.recipe.train.parallel
+    return (
+        judge_plan(train, test, config.judge_steps, setting.seed, parallel),
+        network_plan(config.recipe, train, test, setting),
+    )
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:

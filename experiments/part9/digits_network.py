@@ -10,6 +10,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from experiments.part9.setting import Setting
+from experiments.plan import Plan
 from experiments.study import check
 from nnguide import training
 from nnguide.array_types import Array, Batch, Params
@@ -128,10 +129,10 @@ def signed(images: Array) -> Array:
     return images.astype(jnp.float32) / 127.5 - 1
 
 
-def learn(
+def plan(
     recipe: Recipe, train: ImageSource, test: ImageSource, setting: Setting
-) -> Trained:
-    """Trains the network in the sub-folder "digits", or reads it from there."""
+) -> Plan:
+    """The training of the network."""
     shape, nothing = train.arrays()["image"].shape[1:], len(train.label_names)
     module = make_module(recipe, shape, nothing)
 
@@ -143,14 +144,23 @@ def learn(
     )
     task = learning.functions(module, shape, recipe.denoising, recipe.noise, examples)
     config = dataclasses.replace(recipe.train, seed=setting.seed)
-    fit = training.fit(
+    return Plan(
+        "digits",
         training.Task(*task),
         training.make_optimizer(recipe.optimizer, config.steps),
         image_batches(train, recipe.batch, setting.seed),
         config,
-        evaluation={"test": image_evaluation(test, EVALUATED)},
-        workdir=setting.workdir / "digits",
+        {"test": image_evaluation(test, EVALUATED)},
     )
+
+
+def learn(
+    recipe: Recipe, train: ImageSource, test: ImageSource, setting: Setting
+) -> Trained:
+    """Trains the network in the sub-folder "digits", or reads it from there."""
+    shape, nothing = train.arrays()["image"].shape[1:], len(train.label_names)
+    module = make_module(recipe, shape, nothing)
+    fit = plan(recipe, train, test, setting).fit(setting.workdir)
     params = training.averaged(fit.state.opt_state, fit.state.params)
     return Trained(recipe, module, params, shape, nothing, fit.history)
 

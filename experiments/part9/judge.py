@@ -14,6 +14,7 @@ import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
+from experiments.plan import Plan
 from nnguide import training
 from nnguide.data.batches import Batches
 from nnguide.data.images import image_batches, image_evaluation
@@ -53,21 +54,33 @@ class Judge(NamedTuple):
         return features, logits
 
 
+def plan(
+    train: ImageSource, test: ImageSource, steps: int, seed: int,
+    parallel: ParallelConfig,
+) -> Plan:  # fmt: skip
+    """The training of the judge."""
+    shape = train.arrays()["image"].shape[1:]
+    return Plan(
+        "judge",
+        Task(*classify.functions(_module(train), "cross_entropy", shape)),
+        training.make_optimizer(ADAM, steps),
+        _shifted(image_batches(train, BATCH, seed)),
+        training.Config(steps=steps, seed=seed, convolutions=True, parallel=parallel),
+        {"test": image_evaluation(test, _AT_ONCE)},
+    )
+
+
+def _module(train: ImageSource) -> Convnet:
+    return Convnet(ConvnetConfig(classes=len(train.label_names)))
+
+
 def train_judge(
     train: ImageSource, test: ImageSource, steps: int, seed: int, workdir: Path,
     parallel: ParallelConfig,
 ) -> Judge:  # fmt: skip
     """Trains the judge in the sub-folder "judge", or reads it from there."""
-    shape = train.arrays()["image"].shape[1:]
-    module = Convnet(ConvnetConfig(classes=len(train.label_names)))
-    fit = training.fit(
-        Task(*classify.functions(module, "cross_entropy", shape)),
-        training.make_optimizer(ADAM, steps),
-        _shifted(image_batches(train, BATCH, seed)),
-        training.Config(steps=steps, seed=seed, convolutions=True, parallel=parallel),
-        evaluation={"test": image_evaluation(test, _AT_ONCE)},
-        workdir=workdir / "judge",
-    )
+    module = _module(train)
+    fit = plan(train, test, steps, seed, parallel).fit(workdir)
     params = fit.state.params
 
     @jax.jit

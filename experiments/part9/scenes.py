@@ -18,8 +18,16 @@ from jaxtyping import Float
 
 from experiments.part9 import clip
 from experiments.part9.clip_space import Space, prompts
-from experiments.part9.scenes_network import Recipe, Text, Trained, draw, learn
+from experiments.part9.scenes_network import (
+    Recipe,
+    Text,
+    Trained,
+    described,
+    draw,
+    learn,
+)
 from experiments.part9.setting import Setting
+from experiments.plan import Plan
 from experiments.study import check
 from nnguide.config import InputError, ungrouped
 from nnguide.data.scene_decoder import Decoded, decode
@@ -92,6 +100,16 @@ class Drawn(NamedTuple):
     ghost: Float[np.ndarray, "alphas"]
     distance: Float[np.ndarray, "alphas"]
     times: Float[np.ndarray, "alphas"]
+
+
+def plans(
+    config: Config, clip_config: clip.Config, setting: Setting
+) -> tuple[Plan, Plan]:
+    """CLIP and the network that its text tower tells the captions to."""
+    return (
+        clip.plan(clip_config, setting),
+        described(config.recipe, config.data, clip.model(clip_config), setting),
+    )
 
 
 def study(

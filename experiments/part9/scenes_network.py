@@ -12,9 +12,11 @@ from typing import Any, NamedTuple
 import jax
 import jax.numpy as jnp
 import numpy as np
+from flax import linen as nn
 from jaxtyping import Float
 
 from experiments.part9.setting import Setting
+from experiments.plan import Plan
 from experiments.study import check
 from nnguide import training
 from nnguide.array_types import Array, Batch, Params
@@ -23,7 +25,7 @@ from nnguide.data.batches import Batches
 from nnguide.data.scene_captions import tokens_of
 from nnguide.data.scene_shapes import SIZE
 from nnguide.data.scenes import SceneConfig
-from nnguide.diffusion import learning, samplers
+from nnguide.diffusion import clip, learning, samplers
 from nnguide.diffusion.clip import Clip, ClipConfig
 from nnguide.diffusion.denoising import DenoisingConfig, denoiser
 from nnguide.diffusion.guidance import GuidanceConfig, guided
@@ -110,10 +112,18 @@ class Trained(NamedTuple):
     history: list[Any]
 
 
-def learn(recipe: Recipe, data: SceneConfig, text: Text, setting: Setting) -> Trained:
-    """Trains the network in the sub-folder "scenes", or reads it from there."""
-    width = text.config.text.embedding
-    module = Unet(dataclasses.replace(recipe.unet, text_width=width))
+def plan(
+    recipe: Recipe, data: SceneConfig, text: Text, nothing: Any, setting: Setting
+) -> Plan:
+    """The training of the network.
+
+    Args:
+      recipe: how it is made and trained.
+      data: the scenes.
+      text: what reads the captions; shapes of its parameters describe the training.
+      nothing: its vectors of an empty caption, (T, E).
+      setting: of the run.
+    """
 
     def told(batches: Batches) -> Batches:
         """Captions are read in the step; the tower is an argument of it."""
@@ -130,22 +140,44 @@ def learn(recipe: Recipe, data: SceneConfig, text: Text, setting: Setting) -> Tr
     def image(batch: Batch) -> Array:
         return batch["image"]
 
-    read = jax.jit(functools.partial(read_words, text.config))
-    nothing = np.asarray(read(text.params, _tokens("")))[0]
     examples = learning.Examples(image, lambda batch: batch["text"], nothing, DROPPED)
+    module = module_of(recipe, text.config)
     task = learning.functions(module, SHAPE, DENOISING, NOISE, examples)
     config = dataclasses.replace(recipe.train, seed=setting.seed)
     unseen = scenes.sample(data, setting.seed, -1 - np.arange(EVALUATED))
-    fit = training.fit(
+    return Plan(
+        "scenes",
         training.Task(*task),
         training.make_optimizer(recipe.optimizer, config.steps),
         told(scenes.batches(data, recipe.batch, setting.seed)),
         config,
-        evaluation={"test": told(scenes.evaluation(unseen, EVALUATED))},
-        workdir=setting.workdir / "scenes",
+        {"test": told(scenes.evaluation(unseen, EVALUATED))},
     )
+
+
+def described(
+    recipe: Recipe, data: SceneConfig, tower: ClipConfig, setting: Setting
+) -> Plan:
+    """The same before there is a tower to read captions: it cannot be fitted."""
+    init = clip.functions(tower).init
+    params = jax.eval_shape(lambda key: nn.unbox(init(key)), jax.random.key(0))
+    words = jax.eval_shape(functools.partial(read_words, tower), params, _tokens(""))
+    nothing = np.zeros(words.shape[1:], words.dtype)
+    return plan(recipe, data, Text(tower, params), nothing, setting)
+
+
+def module_of(recipe: Recipe, tower: ClipConfig) -> Unet:
+    """The network, as wide as the tower's vectors where it attends to them."""
+    return Unet(dataclasses.replace(recipe.unet, text_width=tower.text.embedding))
+
+
+def learn(recipe: Recipe, data: SceneConfig, text: Text, setting: Setting) -> Trained:
+    """Trains the network in the sub-folder "scenes", or reads it from there."""
+    read = jax.jit(functools.partial(read_words, text.config))
+    nothing = np.asarray(read(text.params, _tokens("")))[0]
+    fit = plan(recipe, data, text, nothing, setting).fit(setting.workdir)
     params = training.averaged(fit.state.opt_state, fit.state.params)
-    return Trained(module, params, text, fit.history)
+    return Trained(module_of(recipe, text.config), params, text, fit.history)
 
 
 def _tokens(caption: str) -> np.ndarray:

@@ -10,6 +10,7 @@ import dataclasses
 
 from experiments.part9 import spiral_exact, spiral_guidance, spiral_trained
 from experiments.part9.setting import Setting
+from experiments.plan import Plan
 from experiments.study import check, check_steps
 from nnguide.config import InputError
 from nnguide.results import Claim
@@ -39,6 +40,14 @@ class Config:
             raise InputError(
                 f"--spiral.class_steps={self.class_steps}: give a multiple of 50."
             )
+
+
+def plans(config: Config, setting: Setting) -> tuple[Plan, Plan]:
+    """The network, and the one that is told a class."""
+    return (
+        spiral_trained.plan(config.steps, setting.seed),
+        spiral_guidance.plan(config.class_steps, setting.seed),
+    )
 
 
 def study(config: Config, setting: Setting) -> tuple[list[Claim], list[str]]:

@@ -16,8 +16,10 @@ import numpy as np
 
 from experiments.part9.setting import Setting
 from experiments.part9.spiral_measures import in_class, measure_class
-from experiments.part9.spiral_network import denoiser_of, train
+from experiments.part9.spiral_network import denoiser_of
+from experiments.part9.spiral_network import plan as network_plan
 from experiments.part9.spiral_samples import LABELS, POINTS, Of, draw, exact, grid
+from experiments.plan import Plan
 from nnguide.data.spiral import CLASSES
 from nnguide.diffusion.guidance import GuidanceConfig, guided
 from nnguide.diffusion.point_network import PointNetworkConfig
@@ -50,6 +52,11 @@ class Guided(NamedTuple):
     coverage: np.ndarray
 
 
+def plan(steps: int, seed: int) -> Plan:
+    """The training of the network that is told a class."""
+    return network_plan(NETWORK, steps, "spiral_classes", seed)
+
+
 def study(
     steps: int, samples: int, scored: bool, setting: Setting
 ) -> tuple[list[Claim], list[str]]:
@@ -61,7 +68,7 @@ def study(
       scored: whether the sizes are those that claims are scored at.
       setting: of the run.
     """
-    params = train(NETWORK, steps, "spiral_classes", setting).state.params
+    params = plan(steps, setting.seed).fit(setting.workdir).state.params
     nothing = jnp.zeros(len(POINTS), jnp.float32)
     prior = np.repeat([log_prior(q) for q in QUALITIES.values()], samples, axis=0)
     listeners = dict(

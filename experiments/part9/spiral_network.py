@@ -11,8 +11,8 @@ import jax.numpy as jnp
 import numpy as np
 
 from experiments import study as shared
-from experiments.part9.setting import Setting
 from experiments.part9.spiral_samples import LABELS, NOISE, POINTS, Of, exact
+from experiments.plan import Plan
 from nnguide.array_types import Batch, Key, Metrics, Params
 from nnguide.data.batches import Batches, RowStream, shuffled
 from nnguide.diffusion import denoising, learning
@@ -20,7 +20,7 @@ from nnguide.diffusion.denoising import DenoisingConfig
 from nnguide.diffusion.learning import Examples, network_of
 from nnguide.diffusion.noise import add_noise, draw_sigma
 from nnguide.diffusion.point_network import PointNetwork, PointNetworkConfig
-from nnguide.training import Fit, OptimizerConfig, Task
+from nnguide.training import OptimizerConfig, Task
 
 DENOISING = DenoisingConfig("v")
 OPTIMIZER = OptimizerConfig("adamw", rate=6e-3, schedule="cosine")
@@ -66,8 +66,8 @@ def task(config: PointNetworkConfig) -> Task:
     return Task(train.init, train.loss, evaluate)
 
 
-def train(config: PointNetworkConfig, steps: int, name: str, setting: Setting) -> Fit:
-    """Trains a network on the spiral, or reads back what was trained."""
+def plan(config: PointNetworkConfig, steps: int, name: str, seed: int) -> Plan:
+    """The training of a network on the spiral."""
     arrays = {"point": POINTS, "label": LABELS.astype(np.int32)}
 
     def assemble(arrays: Any, rows: Any, key: Any) -> Batch:
@@ -75,8 +75,8 @@ def train(config: PointNetworkConfig, steps: int, name: str, setting: Setting) -
         return {name: array[rows] for name, array in arrays.items()}
 
     every = RowStream(lambda step: np.arange(EXAMPLES, dtype=np.int32) % len(POINTS), 1)
-    return shared.train(
-        setting, name, task(config), OPTIMIZER,
-        Batches(shuffled(len(POINTS), BATCH, setting.seed), assemble, arrays), steps,
+    return shared.plan(
+        seed, name, task(config), OPTIMIZER,
+        Batches(shuffled(len(POINTS), BATCH, seed), assemble, arrays), steps,
         {"test": Batches(every, assemble, arrays)},
     )  # fmt: skip

@@ -16,7 +16,8 @@ from experiments import study as shared
 from experiments.part9.setting import Setting
 from experiments.part9.spiral_exact import GUIDE_STEPS, SAMPLERS, levels, loss_floor
 from experiments.part9.spiral_measures import Cloud, measure
-from experiments.part9.spiral_network import denoiser_of, train
+from experiments.part9.spiral_network import denoiser_of
+from experiments.part9.spiral_network import plan as network_plan
 from experiments.part9.spiral_samples import (
     NOISE,
     POINTS,
@@ -28,6 +29,7 @@ from experiments.part9.spiral_samples import (
     grid,
     noise_errors,
 )
+from experiments.plan import Plan
 from nnguide.array_types import Params
 from nnguide.diffusion.point_network import PointNetworkConfig
 from nnguide.diffusion.samplers import SamplerConfig, SamplerName
@@ -87,6 +89,11 @@ class Paths(NamedTuple):
     cloud: Cloud
 
 
+def plan(steps: int, seed: int) -> Plan:
+    """The training of the network."""
+    return network_plan(NETWORK, steps, "spiral", seed)
+
+
 def study(
     steps: int, samples: int, scored: bool, setting: Setting
 ) -> tuple[list[Claim], list[str]]:
@@ -98,7 +105,7 @@ def study(
       scored: whether the sizes are those that claims are scored at.
       setting: of the run.
     """
-    fit = train(NETWORK, steps, "spiral", setting)
+    fit = plan(steps, setting.seed).fit(setting.workdir)
     params, of = fit.state.params, denoiser_of(NETWORK)
     (at, error), (_, least) = (
         shared.curve(fit, f"test/{name}") for name in ("error", "floor")

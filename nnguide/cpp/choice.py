@@ -49,8 +49,8 @@ def chosen(kernel: Kernel, asked: str, unsuited: str = "") -> str:
       InputError: it is asked for by name where it cannot be had.
     """
     name = kernel.name
-    if asked == "xla":
-        return asked
+    if asked == "xla" or target.is_counting():
+        return "xla"
     elsewhere = unsuited or _elsewhere()
     hindrance = elsewhere or compiled.lacking(kernel.source, kernel.functions)
     if hindrance and asked == name:

@@ -201,10 +201,10 @@ def _make_bar() -> Any:
     from rich.console import Console
 
     return progress.Progress(
-        progress.TextColumn("{task.description}"),
+        progress.TextColumn("{task.description}", markup=False),
         progress.BarColumn(),
         progress.MofNCompleteColumn(),
-        progress.TextColumn("{task.fields[loss]}  {task.fields[rate]}"),
+        progress.TextColumn("{task.fields[loss]}  {task.fields[rate]}", markup=False),
         progress.TimeRemainingColumn(),
         console=Console(stderr=True),
         transient=True,

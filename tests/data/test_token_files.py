@@ -7,7 +7,7 @@ import pytest
 
 from nnguide.config import InputError
 from nnguide.data import identity, token_files
-from nnguide.data.token_files import map_tokens
+from nnguide.data.token_files import TokensDtype, map_tokens
 
 TOKENS = np.array([5, 50_256, 0, 17, 17, 300], "<u2")
 
@@ -36,7 +36,7 @@ def test_a_long_file_without_header_is_mapped(tmp_path):
     assert np.array_equal(map_tokens(path, 5_000), many)
 
 
-def refusal(path, content, vocabulary_size=50_257, dtype="uint16"):
+def refusal(path, content, vocabulary_size=50_257, dtype: TokensDtype = "uint16"):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"^[^\n]+$") as caught:
         map_tokens(path, vocabulary_size, dtype)

@@ -87,6 +87,8 @@ def test_every_study_at_toy_size(tmp_path, monkeypatch):
         "one_pixel_shuffle",
         "a_shuffle_an_image",
     }
+    plans = part1.plans(config).values()
+    assert folders == {plan.name for found in plans for plan in found}
 
 
 @pytest.mark.slow

@@ -39,12 +39,11 @@ def test_a_wrong_value_dies_with_flag_value_and_remedy(fields, says):
         superposition.Config(**fields)
 
 
-def untrained(setting, name, functions, size, frozen=None) -> Best:
+def untrained(plan, workdir) -> Best:
     """Stands in for a training: random parameters, random losses, nothing compiled."""
-    del setting, name, frozen
+    del workdir
     random = np.random.default_rng(0)
-    starts = jax.vmap(functions[0])
-    shapes = jax.eval_shape(starts, jax.random.split(jax.random.key(0), size.seeds))
+    shapes = jax.eval_shape(plan.task.init, jax.random.key(0))
     every = jax.tree.map(
         lambda shape: random.normal(size=shape.shape).astype(np.float32), shapes
     )

@@ -167,6 +167,8 @@ def choose(
     Raises:
       InputError: the kernel asked for cannot do it.
     """
+    if target.is_counting():
+        return "written_out", "FLOPs are counted"
     case = Case(wants, dtype, head_width, tokens, keys or tokens)
     if name != "auto":
         if hindrance := cannot(name, case, platform):

@@ -103,9 +103,9 @@ def begin(
     own = new_tokens + -new_tokens % PLACES
     rows = (layers, beginnings * copies, groups)
     shapes = (*rows, width, own), (*rows, own, width)
-    nothing = [jnp.zeros(shape, jnp.float32) for shape in shapes]
+    no_keys, no_values = (jnp.zeros(shape, jnp.float32) for shape in shapes)
     weights = _weights(config, params["blocks"], dtype)
-    return FusedCache(weights, keys, values, lengths, *nothing, jnp.int32(0))
+    return FusedCache(weights, keys, values, lengths, no_keys, no_values, jnp.int32(0))
 
 
 def next_token(

@@ -1,0 +1,56 @@
+"""Lists the launchers: `python -m experiments`.
+
+One line each, the first of its module's docstring, which is read and not run, so that
+the list is there at once.
+"""
+
+import ast
+import shutil
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+GUARD = 'if __name__ == "__main__":'  # of a module that can be run
+
+
+def launchers(folder: Path) -> Iterator[tuple[str, str]]:
+    """Yields the name of every module that can be run, and what it is for."""
+    for path in sorted(folder.glob("*.py")):
+        source = path.read_text(encoding="utf-8")
+        if path.name != Path(__file__).name and GUARD in source:
+            text = ast.get_docstring(ast.parse(source)) or ""
+            yield path.stem, text.partition("\n")[0]
+
+
+def lines(found: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
+    """Yields a line a launcher; on a narrow terminal the text stands below the name."""
+    longest = max(len(name) for name, _ in found)
+    for name, text in found:
+        if width >= longest + 60:
+            indent = " " * (longest + 2)
+            yield textwrap.fill(
+                text, width, initial_indent=f"{name:{longest}}  ",
+                subsequent_indent=indent,
+            )  # fmt: skip
+        else:
+            yield name
+            yield textwrap.indent(textwrap.fill(text, width - 2), "  ")
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Prints the list; returns the exit status."""
+    unknown = [each for each in arguments if each not in ("--help", "-h")]
+    found = list(launchers(Path(__file__).parent))
+    if unknown:
+        name = unknown[0]
+        remedy = f"python -m experiments.{name}" if name in dict(found) else "none"
+        print(f"error: {name}: not an argument; give {remedy}.", file=sys.stderr)
+        return 1
+    print("\n".join(lines(found, max(shutil.get_terminal_size((120, 24)).columns, 20))))
+    print("\npython -m experiments.NAME --help lists its flags.")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
