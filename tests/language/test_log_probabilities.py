@@ -9,7 +9,7 @@ import pytest
 from flax import linen as nn
 from jax.extend.core import jaxprs_in_params
 
-from nnguide.language.log_probabilities import log_probabilities
+from nnguide.language.log_probabilities import log_probabilities, of_answers
 from nnguide.transformer.config import TransformerConfig
 from nnguide.transformer.model import Transformer, initial_params
 
@@ -79,3 +79,18 @@ def test_the_gradient_holds_the_logits_of_one_chunk_alone(params):
 
     assert size(whole) == 3 * 11 * 50
     assert size(lambda p, t: in_chunks(p, t, 6)) == 3 * 2 * 50
+
+
+def test_answers_of_one_token_and_of_none(params):
+    """The last token of an answer is never read; of one token, none is."""
+    prompts, lengths = TOKENS[:2, :5], jnp.asarray([3, 5])
+
+    @jax.jit
+    def likely(params, answers):
+        return of_answers(MODULE, params, prompts, lengths, answers)
+
+    two = TOKENS[:2, 5:7].repeat(2, axis=0)  # two answers to each prompt
+    np.testing.assert_allclose(likely(params, two[:, :1]), likely(params, two)[:, :1],
+                               atol=2e-6)  # fmt: skip
+    assert likely(params, two[:, :0]).shape == (4, 0)
+    assert in_chunks(params, TOKENS[:, :1], 4).shape == (3, 0)
