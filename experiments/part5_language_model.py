@@ -240,6 +240,7 @@ def _ladder(config: Config, started: float) -> Results:
     speaker = Speaker(setting.model, None, setting.text.tokenizer)
     bot, steps = _chatbot(config, speaker, setting.workdir), config.train.steps
     learned = material.read(bot, "ladder")  # complains before the training
+    smaller.model_of(bot)
     launcher.open_workdir(NAME, config, setting.text.identity)
     material.keep_record(bot, steps)
     base = pretrained(setting)

@@ -21,12 +21,24 @@ from experiments.part5.feedback import (
     examine,
     preferred,
 )
-from experiments.part5.setting import Setting
+from experiments.part5.setting import Model, Setting
 from nnguide.array_types import Params
 from nnguide.results import Claim
 
 LAYERS, EMBEDDING, HEADS = 2, 64, 2
 FOLDER = "smaller"
+
+
+def model_of(bot: Chatbot) -> Model:
+    """The small model: the large one's choices at other sizes.
+
+    Raises:
+      InputError: the choices do not go with the sizes.
+    """
+    config = dataclasses.replace(
+        bot.model.config, layers=LAYERS, embedding=EMBEDDING, heads=HEADS
+    )
+    return bot.model._replace(config=config)
 
 
 def study(
@@ -47,10 +59,7 @@ def study(
       steps: of both pre-trainings.
       pretrained: trains the model of a setting as the large one was.
     """
-    config = dataclasses.replace(
-        bot.model.config, layers=LAYERS, embedding=EMBEDDING, heads=HEADS
-    )
-    model, folder = bot.model._replace(config=config), setting.workdir / FOLDER
+    model, folder = model_of(bot), setting.workdir / FOLDER
     folder.mkdir(exist_ok=True)
     announce("a smaller model, pre-trained, then fine-tuned")
     read = pretrained(setting._replace(model=model, workdir=folder))
