@@ -1,6 +1,7 @@
 """Files of token ids in their layouts, mapped whole or refused."""
 
 import gzip
+from typing import Any
 
 import numpy as np
 import pytest
@@ -36,7 +37,7 @@ def test_a_long_file_without_header_is_mapped(tmp_path):
     assert np.array_equal(map_tokens(path, 5_000), many)
 
 
-def refusal(path, content, vocabulary_size=50_257, dtype="uint16"):
+def refusal(path, content, vocabulary_size=50_257, dtype: Any = "uint16"):
     path.write_bytes(content)
     with pytest.raises(InputError, match=r"^[^\n]+$") as caught:
         map_tokens(path, vocabulary_size, dtype)

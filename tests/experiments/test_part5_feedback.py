@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -176,7 +177,7 @@ PAIRS = [Preference("a", "b", "c"), Preference("d", "e", "f")]
 def test_a_stage_says_which_records_its_file_needs(tmp_path):
     bot = toy_bot(tmp_path)
     said = list(demonstrations(split_questions().train, 3, seed=0))
-    for rung, records, says in (
+    cases: list[tuple[feedback.Rung, list[Any], str]] = [
         ("finetune", PAIRS, 'with "messages", which it fine-tunes on.$'),
         ("finetune", [*said[:1], *PAIRS], "1 lines with messages and 2 with pref"),
         (
@@ -186,7 +187,8 @@ def test_a_stage_says_which_records_its_file_needs(tmp_path):
         ),
         ("reward", said, 'stage=reward needs .*"chosen" and "rejected" for the reward'),
         ("rlhf", [*said, PAIRS[0]], "3 lines with messages and 1 with preferences"),
-    ):
+    ]
+    for rung, records, says in cases:
         (tmp_path / "said.jsonl").write_text(to_lines(records))
         with pytest.raises(InputError, match=rf"said\.jsonl: has .*{says}"):
             material.read(bot, rung)

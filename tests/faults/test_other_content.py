@@ -3,6 +3,7 @@
 import dataclasses
 import gzip
 import json
+from typing import Any
 
 import numpy as np
 import pytest
@@ -90,7 +91,7 @@ def test_other_images_are_refused_and_the_same_ones_elsewhere_are_not(
 
     def run(folder):
         data = ImageConfig("mnist", data_dir=str(tmp_path / folder))
-        own = {"data": data}
+        own: dict[str, Any] = {"data": data}
         if part is part9:
             own = {"digits": DigitsConfig(data=data), "study": "digits"}
         if part is part2:
@@ -161,7 +162,9 @@ def test_word_vectors_and_their_test_sets_are_among_the_data(tmp_path, monkeypat
         workdir=str(tmp_path / "run"),
         data=TextConfig(tokenizer="bytes"),
         directions=DirectionsConfig(
-            **{name: f"text:{path}" for name, path in files.items()}
+            f"text:{files['vectors']}",
+            questions=f"text:{files['questions']}",
+            similarity=f"text:{files['similarity']}",
         ),
     )
     with pytest.raises(Begun):
