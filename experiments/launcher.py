@@ -5,11 +5,8 @@ tests and benchmarks call, and under `__main__` one call of `main`.
 """
 
 import dataclasses
-import fcntl
 import hashlib
-import itertools
 import json
-import os
 import platform
 import signal
 import sys
@@ -27,6 +24,7 @@ from experiments.extension import is_extension
 from experiments.plan import Plan, print_plans
 from experiments.read_only import READ_ONLY, writable_twin
 from experiments.report import print_results
+from experiments.workdir import check_name, holds_something, lock, move_aside
 from nnguide import code_folder
 from nnguide.config import (
     InputError,
@@ -40,9 +38,6 @@ from nnguide.config import (
 )
 from nnguide.parallel import ClusterConfig, anyone, join_cluster, writes
 from nnguide.results import Claim, Results, write_whole
-from nnguide.training.plain_path import PlainPath
-
-LOCK = ".lock"  # a file in every workdir
 
 flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
 
@@ -189,94 +184,35 @@ def open_workdir(
     return workdir
 
 
-_locks: dict[Path, int] = {}  # the open lock files of this process
-
-
-def _lock(workdir: Path) -> None:
-    """Takes a workdir for this process, until it ends.
-
-    Raises:
-      InputError: another one has it.
-    """
-    path = workdir.resolve() / LOCK
-    if path in _locks:
-        return
-    file = os.open(path, os.O_RDWR | os.O_CREAT)
-    try:
-        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        owner = os.read(file, 20).decode().strip() or "unknown"
-        os.close(file)
-        raise InputError(
-            f"--workdir={workdir}: process {owner} is running there; wait for it, or "
-            "name another folder."
-        ) from None
-    os.ftruncate(file, 0)
-    os.write(file, f"{os.getpid()}\n".encode())
-    _locks[path] = file
-
-
 def _open(workdir: Path, config: Common, data: Mapping[str, str], trains: bool) -> Path:
     """`open_workdir` in the process that writes."""
-    _check_name(workdir)
+    check_name(workdir)
     record = workdir / "config.json"
     if config.restart and record.exists():
-        _lock(workdir)
-        _move_aside(workdir.resolve())
+        lock(workdir)
+        move_aside(workdir.resolve())
     if record.exists():
         _check_same_run(config, record, trains)
         data_record.check(workdir, data)
-    elif _holds_something(workdir):
+    elif holds_something(workdir):
         raise InputError(
             f"--workdir={workdir}: not empty and no run of ours (no config.json); "
             "name another folder."
         )
     try:
         workdir.resolve().mkdir(parents=True, exist_ok=True)  # a link may lead nowhere
-        _lock(workdir)
+        lock(workdir)
         write_whole(record, json.dumps(dict(leaves(config)), indent=1) + "\n")
         data_record.keep(workdir, data)
     except OSError as error:
         if error.errno in READ_ONLY and record.exists():
             twin = writable_twin(workdir)
-            _lock(twin)
+            lock(twin)
             return twin
         raise InputError(
             f"--workdir={workdir}: cannot be written ({error.strerror}); name another."
         ) from None
     return workdir
-
-
-def _check_name(workdir: Path) -> None:
-    """Checks that checkpoints can be written below this path.
-
-    Raises:
-      InputError: their paths would be too long for the system, or its characters need
-        a link that cannot be made.
-    """
-    longest, kept_free = 4096, 512  # bytes of Linux's PATH_MAX; what is made inside
-    if len(os.fsencode(workdir.absolute())) > longest - kept_free:
-        raise InputError(
-            f"--workdir={str(workdir)[:60]}...: longer than {longest - kept_free:,} "
-            "bytes; give a shorter path."
-        )
-    PlainPath(workdir.absolute()).close()
-
-
-def _holds_something(workdir: Path) -> bool:
-    """Whether there is more than what a kill left of a first config.json."""
-    if not workdir.is_dir():
-        return workdir.exists()
-    left = ("config.json.partial", LOCK)
-    return any(path.name not in left for path in workdir.iterdir())
-
-
-def _move_aside(workdir: Path) -> None:
-    names = (f"{workdir.name}.replaced-{number}" for number in itertools.count(1))
-    target = next(t for name in names if not (t := workdir.with_name(name)).exists())
-    os.close(_locks.pop(workdir / LOCK))
-    workdir.rename(target)
-    print(f"the earlier run was moved to {target}", file=sys.stderr)
 
 
 def _check_same_run(config: Common, record: Path, trains: bool) -> None:

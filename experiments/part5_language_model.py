@@ -250,6 +250,7 @@ def _ladder(config: Config, started: float) -> Results:
 
     bot, steps = _chatbot(config, unread(setting), setting.workdir), config.train.steps
     learned = material.read(bot, "ladder")  # complains before the training
+    smaller.smaller(setting, bot)
     workdir = launcher.open_workdir(NAME, config, setting.text.identity)
     setting, bot = setting._replace(workdir=workdir), bot._replace(workdir=workdir)
     material.keep_record(bot, steps)

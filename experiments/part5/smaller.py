@@ -31,7 +31,11 @@ FOLDER = "smaller"
 
 
 def smaller(setting: Setting, bot: Chatbot) -> tuple[Setting, Chatbot]:
-    """The same with the small model, in a folder of its own."""
+    """The same with the small model, in a folder of its own.
+
+    Raises:
+      InputError: the large model's choices do not go with the small sizes.
+    """
     config = dataclasses.replace(
         bot.model.config, layers=LAYERS, embedding=EMBEDDING, heads=HEADS
     )

@@ -110,7 +110,7 @@ def _draw_surprise(
     colour = palette_of(axes).positive
     axes.plot(values, surprise, marker="o", markersize=4, color=colour, lw=2.2, ls="-")
     _temperature_axis(axes, values)
-    axes.set_ylim(0, 1.12 * max(float(uniform), float(surprise.max())))
+    axes.set_ylim(0, 1.12 * max(float(uniform), float(surprise.max())) or 1)
     axes.set_ylabel(f"nats a {unit}")
     reference_line(
         axes, uniform, f"a model that knows nothing: {uniform:.2f}", side="below"

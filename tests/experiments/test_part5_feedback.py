@@ -2,6 +2,7 @@
 
 import dataclasses
 from pathlib import Path
+from typing import Any
 
 import jax
 import numpy as np
@@ -10,15 +11,23 @@ from PIL import Image
 
 from experiments import launcher
 from experiments import part5_language_model as part5
-from experiments.part5 import feedback, finetune, rungs, training_run, tuned
+from experiments.part5 import (
+    feedback,
+    finetune,
+    material,
+    rungs,
+    training_run,
+    tuned,
+)
 from experiments.part5.feedback import preferred
 from nnguide.config import InputError
 from nnguide.data import conversations, dialogues
-from nnguide.data.conversations import to_lines
+from nnguide.data.conversations import Conversation, Preference, to_lines
 from nnguide.data.dialogues import demonstrations, split_questions
 from nnguide.data.text import TextConfig
 from nnguide.language.grpo import GrpoConfig
 from nnguide.language.ppo import PpoConfig
+from nnguide.tokenizer.characters import Characters
 
 SMALL = dataclasses.replace(part5.Config().model, layers=1, embedding=16, heads=2)
 FEW = dataclasses.replace(
@@ -160,6 +169,71 @@ def test_bad_lines_end_a_stage_at_once_or_are_counted(tmp_path, quick, monkeypat
     )
     assert len(run(skip=True).claims) == 4
     assert told == [f"{path}: 4 bad lines of 24 skipped"]
+
+
+PAIRS = [Preference("a", "b", "c"), Preference("d", "e", "f")]
+
+
+def test_a_stage_says_which_records_its_file_needs(tmp_path):
+    bot = toy_bot(tmp_path)
+    said = list(demonstrations(split_questions().train, 3, seed=0))
+    cases: list[tuple[feedback.Rung, list[Any], str]] = [
+        ("finetune", PAIRS, 'with "messages", which it fine-tunes on.$'),
+        ("finetune", [*said[:1], *PAIRS], "1 lines with messages and 2 with pref"),
+        (
+            "reward",
+            PAIRS,
+            '0 lines with messages and 2 .* and two or more with "prompt"',
+        ),
+        ("reward", said, 'stage=reward needs .*"chosen" and "rejected" for the reward'),
+        ("rlhf", [*said, PAIRS[0]], "3 lines with messages and 1 with preferences"),
+    ]
+    for rung, records, says in cases:
+        (tmp_path / "said.jsonl").write_text(to_lines(records))
+        with pytest.raises(InputError, match=rf"said\.jsonl: has .*{says}"):
+            material.read(bot, rung)
+    (tmp_path / "said.jsonl").write_text(to_lines([*PAIRS, *said]))
+    assert material.read(bot, "finetune").pairs is None
+    found = material.read(bot, "reward")
+    assert found.pairs is not None
+    assert (len(found.pairs.learned.tokens), len(found.pairs.heldout.tokens)) == (1, 1)
+    sizes = (
+        len(found.demonstrations.learned.tokens),
+        len(found.demonstrations.heldout.tokens),
+    )
+    assert sizes == (2, 1)
+
+
+@pytest.mark.parametrize(
+    ("record", "says"),
+    [
+        (Conversation((("a", "b" * 90),)), "its 103 tokens are more than the model's"),
+        (Conversation((("a", "\u00e9"),)), "character '\u00e9' at position 1"),
+        (Preference("a", "b", "c" * 90), "its 103 tokens are more than the model's"),
+        (Preference("a", "b", "\u00e9"), "character '\u00e9' at position 1"),
+    ],
+)
+def test_a_record_that_the_model_cannot_learn_is_named_by_file_and_line(
+    tmp_path, record, says
+):
+    bot = toy_bot(tmp_path)
+    said = demonstrations(split_questions().train, 3, seed=0)
+    lines = to_lines([*PAIRS, *said, record, *PAIRS, *said])
+    (tmp_path / "said.jsonl").write_text("\n" + lines)
+    with pytest.raises(InputError, match=rf"said\.jsonl:7: {says}"):
+        material.read(bot, "reward")
+
+
+def toy_bot(folder: Path) -> feedback.Chatbot:
+    """A chatbot of a file, of which no model is made."""
+    tokenizer = Characters.of("\n" + "".join(map(chr, range(32, 127))))
+    shape = dataclasses.replace(SMALL, vocabulary=tokenizer.vocabulary_size)
+    speaker = part5.Speaker(part5.Model(shape), None, tokenizer)
+    config = dataclasses.replace(
+        TOY, dataset=f"jsonl:{folder / 'said.jsonl'}", new_tokens=8
+    )
+    template = part5.ChatTemplate()
+    return feedback.make_chatbot(speaker, template, config, 0, folder, "light", False)
 
 
 def test_preferred_counts_ties_half():

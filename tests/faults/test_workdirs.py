@@ -10,6 +10,7 @@ import pytest
 import toy
 
 from experiments import border, launcher
+from experiments.workdir import LOCK, _locks
 from nnguide.config import InputError, cache_folder
 
 
@@ -63,7 +64,7 @@ def test_a_run_on_read_only_storage_gets_a_twin_that_can_be_written(
         (run / "figures").mkdir()
         (run / "figures/old.png").write_bytes(b"old")
         before = {path: path.stat().st_mtime_ns for path in run.rglob("*")}
-        os.close(launcher._locks.pop(run / launcher.LOCK))
+        os.close(_locks.pop(run / LOCK))
         cache.mkdir()
         cache.chmod(0o777)
         monkeypatch.setenv("NNGUIDE_CACHE", str(cache))
@@ -110,7 +111,7 @@ def test_restart_keeps_a_workdir_that_is_a_link(tmp_path):
     launcher.open_workdir("toy", launcher.Common(workdir=str(link), restart=True))
     assert (tmp_path / "real.replaced-1/kept").read_text() == "work"
     assert link.is_symlink()
-    assert [path.name for path in real.iterdir()] == [launcher.LOCK, "config.json"]
+    assert [path.name for path in real.iterdir()] == [LOCK, "config.json"]
 
 
 @pytest.mark.parametrize(
