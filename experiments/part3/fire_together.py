@@ -33,7 +33,9 @@ def study(
     """
     early, trained = stages.early, stages.trained
     values = {batch: _singular_values(setting, early, batch) for batch in BATCHES}
-    claims = _rank_claims(values)
+    batch = np.asarray(setting.images[: BATCHES[-1]])
+    whole = len(np.unique(batch, axis=0)) == BATCHES[-1]
+    claims = _rank_claims(values, whole)
     figures = [_draw_outer_product(setting, early, values)]
     changes = _co_activation_and_change(setting, trained)
     correlations = {asked: _correlation(*pair) for asked, pair in changes.items()}
@@ -56,7 +58,7 @@ def _singular_values(
     return np.linalg.svd(gradient, compute_uv=False)
 
 
-def _rank_claims(values: dict[int, np.ndarray]) -> list[Claim]:
+def _rank_claims(values: dict[int, np.ndarray], whole: bool) -> list[Claim]:
     neurons = len(values[1])
     ranks = {batch: int((v > ZERO * v[0]).sum()) for batch, v in values.items()}
     return [
@@ -78,6 +80,8 @@ def _rank_claims(values: dict[int, np.ndarray]) -> list[Claim]:
             (max(2, neurons - 4), neurons),
             f"rank at most the batch size and the {neurons} neurons",
             unit="numerical rank of layer 1's gradient",
+            needs="100 different images",
+            scored=whole,
         ),
     ]
 
