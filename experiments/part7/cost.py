@@ -75,9 +75,7 @@ def measure(config: Config, seed: int) -> Cost:
     rows = []
     for tokens in config.contexts:
         query, key, value = jax.random.normal(
-            jax.random.key(seed),
-            (3, 1, tokens, 1, HEAD_WIDTH),
-            jnp.float32,
+            jax.random.key(seed), (3, 1, tokens, 1, HEAD_WIDTH), jnp.float32
         )
         compiled = jax.jit(_ATTEND).lower(query, key, value).compile()
         memory: Any = compiled.memory_analysis()

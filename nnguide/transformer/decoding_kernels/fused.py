@@ -102,10 +102,11 @@ def begin(
     values = jnp.pad(kept.values.swapaxes(2, 3), [*around, room, (0, 0)])
     own = new_tokens + -new_tokens % PLACES
     rows = (layers, beginnings * copies, groups)
-    shapes = (*rows, width, own), (*rows, own, width)
-    no_keys, no_values = (jnp.zeros(shape, jnp.float32) for shape in shapes)
+    own_keys = jnp.zeros((*rows, width, own), jnp.float32)
+    own_values = jnp.zeros((*rows, own, width), jnp.float32)
     weights = _weights(config, params["blocks"], dtype)
-    return FusedCache(weights, keys, values, lengths, no_keys, no_values, jnp.int32(0))
+    none = jnp.int32(0)
+    return FusedCache(weights, keys, values, lengths, own_keys, own_values, none)
 
 
 def next_token(
