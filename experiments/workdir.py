@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 from nnguide.config import InputError
-from nnguide.training.plain_path import PlainPath
+from nnguide.plain_path import PlainPath
 
 LOCK = ".lock"  # a file in every workdir
 _locks: dict[Path, int] = {}  # the open lock files of this process

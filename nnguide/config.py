@@ -43,21 +43,21 @@ class InputError(ValueError):
     """
 
 
-def user_path(text: str) -> Path:
+def user_path(path: str | Path) -> Path:
     """A path as a person writes it, with `~` expanded.
 
     Raises:
       InputError: it is the address of a bucket, or nobody knows the home it names.
     """
-    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", text):
+    if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)):
         raise InputError(
-            f"{text}: not a folder of this machine; mount the bucket and give its path."
+            f"{path}: not a folder of this machine; mount the bucket and give its path."
         )
     try:
-        return Path(text).expanduser()
+        return Path(path).expanduser()
     except RuntimeError:
         raise InputError(
-            f"{text}: no home folder is known for it; give the whole path, or set HOME."
+            f"{path}: no home folder is known for it; give the whole path, or set HOME."
         ) from None
 
 

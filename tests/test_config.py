@@ -21,6 +21,7 @@ from nnguide.config import (
     leaves,
     seed_field,
     ungrouped,
+    user_path,
 )
 
 
@@ -415,3 +416,16 @@ class Seeded:
     """
 
     seed: int = seed_field("toy.seed")
+
+
+@pytest.mark.parametrize("address", ["gs://bucket/text.txt", "s3://b/x", "https://a/b"])
+def test_the_address_of_a_bucket_is_no_path(address):
+    with pytest.raises(InputError, match="mount the bucket"):
+        user_path(address)
+
+
+def test_a_home_that_nobody_knows_is_named():
+    assert user_path("~") == Path.home()
+    assert user_path("a b/~") == Path("a b/~")
+    with pytest.raises(InputError, match="~no-such-user/x: no home folder is known"):
+        user_path("~no-such-user/x")

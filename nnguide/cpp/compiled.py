@@ -7,6 +7,7 @@ may write to that folder, nothing is loaded from it.
 Source: XLA's foreign function interface, https://docs.jax.dev/en/latest/ffi.html.
 """
 
+import contextlib
 import ctypes
 import functools
 import hashlib
@@ -22,6 +23,7 @@ from absl import logging
 
 from nnguide import code_folder
 from nnguide.config import InputError, cache_folder
+from nnguide.plain_path import PlainPath
 
 SHARED = Path(__file__).parent  # headers of all sources
 OPTIONS = ("-std=c++17", "-O3", "-march=native", "-fPIC", "-shared", "-pthread")
@@ -43,7 +45,9 @@ def lacking(source: Path, functions: tuple[str, ...]) -> str:
     includes = ["-I", jax.ffi.include_dir(), "-I", str(SHARED)]
     command = [*compiler.split(), *OPTIONS, *includes, str(source)]
     try:
-        library = ctypes.CDLL(str(_built(source, command)))
+        built = _built(source, command)
+        with contextlib.closing(PlainPath(built.parent)) as folder:
+            library = ctypes.CDLL(str(folder.path / built.name))
     except subprocess.CalledProcessError as error:
         lines = [line for line in error.stderr.splitlines() if "error" in line]
         return f"{compiler} cannot compile {source.name}: {(lines or ['no reason'])[0]}"

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 
 from absl import logging
 
-from nnguide.config import InputError
+from nnguide.config import InputError, user_path
 from nnguide.text_files import read_text
 
 ROLES = ("user", "assistant")
@@ -116,7 +116,7 @@ def conversations_file(dataset: str) -> Path:
         raise InputError(
             f"conversations {dataset!r}: known is jsonl:PATH, a file of JSON lines."
         )
-    return Path(dataset.removeprefix("jsonl:")).expanduser()
+    return user_path(dataset.removeprefix("jsonl:"))
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:

@@ -10,7 +10,7 @@ from typing import Any
 
 from absl import logging
 
-from nnguide.config import InputError, cache_folder, run_only
+from nnguide.config import InputError, cache_folder, run_only, user_path
 from nnguide.data import download, idx, prepared
 from nnguide.data.batches import Batches, RowStream, in_order, shuffled
 from nnguide.data.host import Loader, through_grain
@@ -98,7 +98,7 @@ def _root(config: ImageConfig) -> Path:
     """Where sets lie side by side, each in a folder of its name."""
     if config.data_dir is None:
         return cache_folder(config.cache)
-    root = Path(config.data_dir).expanduser()
+    root = user_path(config.data_dir)
     if not root.is_dir() and not config.download:
         raise InputError(f"{root}: no such folder; give the flag data_dir one there is")
     return root

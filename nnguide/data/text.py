@@ -12,7 +12,7 @@ import numpy as np
 from absl import logging
 from jaxtyping import Integer
 
-from nnguide.config import InputError, cache_folder, run_only
+from nnguide.config import InputError, cache_folder, run_only, user_path
 from nnguide.data import download
 from nnguide.data.batches import (
     Batches,
@@ -150,7 +150,7 @@ def load_text(config: TextConfig) -> TextSource:
 
 
 def _load_tokens(config: TextConfig) -> TextSource:
-    path = Path(config.dataset.removeprefix("tokens:")).expanduser()
+    path = user_path(config.dataset.removeprefix("tokens:"))
     tokenizer = _tokenizer(config, None, None) if config.tokenizer else None
     size = tokenizer.vocabulary_size if tokenizer else config.vocabulary
     if size is None:
@@ -189,17 +189,17 @@ def _tokenizer(config: TextConfig, text: str | None, train: str | None) -> Token
         return Characters.of(text)
     if name.startswith("byte_pairs:") and train is not None:
         return BytePairs.train(train, _size(name))
-    if not Path(name).expanduser().is_file():
+    if not user_path(name).is_file():
         raise InputError(
             f"tokenizer {name!r}: known are bytes, gpt2, for texts characters and "
             "byte_pairs:SIZE, and the path of a tokenizer that a run saved"
         )
-    return files.load(Path(name).expanduser())
+    return files.load(user_path(name))
 
 
 def _gpt2(config: TextConfig) -> BytePairs:
     if config.data_dir is not None:
-        folder = Path(config.data_dir).expanduser()
+        folder = user_path(config.data_dir)
         if any((folder / name).is_file() for name in ("vocab.json", "encoder.json")):
             return BytePairs.gpt2(folder)
     return BytePairs.gpt2(gpt2_folder())
@@ -223,7 +223,7 @@ def _read(config: TextConfig) -> tuple[str, str]:
 
         return "\n".join(topics[topic] for topic in sorted(topics)), name
     if name.startswith("text:"):
-        path = Path(name.removeprefix("text:")).expanduser()
+        path = user_path(name.removeprefix("text:"))
     elif name == "tiny_shakespeare":
         path = _tiny_shakespeare(config)
     else:
@@ -238,7 +238,7 @@ def _tiny_shakespeare(config: TextConfig) -> Path:
     if config.data_dir is None:
         root = cache_folder(config.cache)
     else:
-        root = Path(config.data_dir).expanduser()
+        root = user_path(config.data_dir)
     places = [root / "tiny_shakespeare.txt", root / "input.txt"]
     if path := next(filter(Path.is_file, places), None):
         return path

@@ -17,7 +17,7 @@ import numpy as np
 from absl import logging
 from jaxtyping import Float, Int
 
-from nnguide.config import InputError
+from nnguide.config import InputError, user_path
 from nnguide.data.word_vectors import wheel_file
 from nnguide.text_files import read_text
 
@@ -120,7 +120,7 @@ def _path_of(source: str, ours: str, file: str, what: str) -> Path:
     kind, _, path = source.partition(":")
     if kind != "text" or not path:
         raise InputError(f"{what} {source!r}: give {ours}, or text:PATH of a file.")
-    return Path(path).expanduser()
+    return user_path(path)
 
 
 def _read(

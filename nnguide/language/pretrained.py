@@ -21,7 +21,7 @@ import numpy as np
 from flax import linen as nn
 
 from nnguide.array_types import Params
-from nnguide.config import InputError
+from nnguide.config import InputError, user_path
 from nnguide.language.gpt2_config import (
     check_expressible,
     from_their_config,
@@ -88,7 +88,7 @@ def load_gpt2(folder: Path | str) -> tuple[TransformerConfig, Params]:
       InputError: something is missing, broken, of another shape, no GPT-2, or not to be
         had without unpickling; or safetensors is not installed.
     """
-    folder = Path(folder).expanduser()
+    folder = user_path(folder)
     if not folder.is_dir():
         raise InputError(
             f"{folder}: there is no such folder, and nothing is fetched by name; give "
@@ -133,7 +133,7 @@ def save_gpt2(folder: Path | str, config: TransformerConfig, params: Params) -> 
         parts = [flat[path][tensor.place] for path in tensor.paths]
         prefix = "" if name == _HEAD else _PREFIX
         tensors[prefix + name] = np.ascontiguousarray(np.concatenate(parts, axis=-1))
-    write(Path(folder).expanduser(), to_their_config(config), tensors)
+    write(user_path(folder), to_their_config(config), tensors)
 
 
 def _tensors(config: TransformerConfig) -> dict[str, _Tensor]:

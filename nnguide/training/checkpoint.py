@@ -23,8 +23,8 @@ from absl import logging
 
 from nnguide.config import InputError
 from nnguide.parallel import anyone, gathered, together, writes
+from nnguide.plain_path import PlainPath
 from nnguide.training.metrics import Row
-from nnguide.training.plain_path import PlainPath
 from nnguide.training.step import State
 
 

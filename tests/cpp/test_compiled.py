@@ -88,3 +88,13 @@ def test_a_cache_that_others_can_write_is_refused_and_auto_warns(cache, caplog):
         caplog.text
     )
     assert not list(cache.rglob("*.so"))
+
+
+@pytest.mark.parametrize("name", ["$LIB", "${ORIGIN} [x]", "back\\slash é"])
+def test_the_cache_folder_may_have_any_name(tmp_path, cache, monkeypatch, name):
+    """The system's loader has words of its own for `$LIB` and `$ORIGIN`."""
+    monkeypatch.setenv("NNGUIDE_CACHE", str(tmp_path / name))
+    source = tmp_path / "nothing.cc"
+    source.write_text("int nothing;\n")
+    assert compiled.lacking(source, ()) == ""
+    assert len(list((tmp_path / name / "kernels").glob("nothing-*.so"))) == 1

@@ -12,8 +12,9 @@ class PlainPath:
 
     Below Orbax, etils takes `[`, `*` and `?` anywhere in a path for a pattern and
     `gs:/` for a bucket, and TensorStore takes a backslash for an escape: arrays are
-    written then that nobody can read. A folder with such characters is reached through
-    a symbolic link.
+    written then that nobody can read. The system's loader of shared libraries takes
+    `$LIB` for a folder of its own. A folder with such characters is reached through a
+    symbolic link.
 
     Args:
       folder: absolute.
