@@ -68,8 +68,10 @@ def _ours() -> Callable[[], None]:
 
     @jax.jit
     def born(key: Key) -> Params:
-        images, condition = jnp.zeros((1, *SHAPE)), np.zeros(1, np.int32)
-        return nn.unbox(module.init(key, images, jnp.zeros(1), condition))["params"]
+        images, condition = jnp.zeros((1, *SHAPE), jnp.float32), np.zeros(1, np.int32)
+        return nn.unbox(module.init(key, images, jnp.zeros(1, jnp.float32), condition))[
+            "params"
+        ]
 
     params = born(jax.random.key(0))
     number = 0

@@ -52,9 +52,12 @@ def neuron_cost(name: CostName, w_and_b: Float[Array, "2"]) -> Float[Array, ""]:
     """The cost of one neuron with input 1 that shall say 0."""
     z = w_and_b.sum()
     if name == "cross_entropy":  # a sigmoid is a softmax over (0, z)
-        return cross_entropy(jnp.stack([jnp.zeros(()), z])[None], jnp.eye(2)[:1])[0]
+        return cross_entropy(
+            jnp.stack([jnp.zeros((), jnp.float32), z])[None],
+            jnp.eye(2, dtype=jnp.float32)[:1],
+        )[0]
     # Nielsen's quadratic cost, for the sake of his numbers: half of the guide's
-    return squared_error(sigmoid(z)[None, None], jnp.zeros((1, 1)))[0] / 2
+    return squared_error(sigmoid(z)[None, None], jnp.zeros((1, 1), jnp.float32))[0] / 2
 
 
 def outputs(name: CostName, start: tuple[float, float]) -> Float[np.ndarray, "steps"]:

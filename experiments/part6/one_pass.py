@@ -84,7 +84,7 @@ def _batch(tokens: np.ndarray, counts: np.ndarray) -> Batch:
     return {
         "tokens": jnp.asarray(tokens, jnp.int32),
         "counts": jnp.asarray(counts, jnp.float32),
-        "weight": jnp.ones(len(tokens)),
+        "weight": jnp.ones(len(tokens), jnp.float32),
         "example": jnp.arange(len(tokens)),
     }
 

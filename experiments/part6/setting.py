@@ -167,7 +167,7 @@ def counting_the_last(batches: Batches) -> Batches:
     def assemble(arrays: Any, rows: Any, key: Any) -> dict[str, Array]:
         batch = batches.assemble(arrays, rows, key)
         count, places = batch["tokens"].shape[0], batch["tokens"].shape[1] - 1
-        last = jnp.zeros((count, places)).at[:, -1].set(1)
+        last = jnp.zeros((count, places), jnp.float32).at[:, -1].set(1)
         return {**batch, "counts": last}
 
     return batches._replace(assemble=assemble)

@@ -47,7 +47,7 @@ def sentence_vectors() -> Float[Array, "T D"]:
 
     The sentence has each word once, so that both halves are the identity.
     """
-    one_hot = jnp.eye(PLACES)
+    one_hot = jnp.eye(PLACES, dtype=jnp.float32)
     return jnp.concatenate([one_hot, one_hot], axis=1)
 
 

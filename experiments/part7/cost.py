@@ -15,6 +15,7 @@ from functools import partial
 from typing import Any, NamedTuple
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 from jaxtyping import Float
 
@@ -74,7 +75,7 @@ def measure(config: Config, seed: int) -> Cost:
     rows = []
     for tokens in config.contexts:
         query, key, value = jax.random.normal(
-            jax.random.key(seed), (3, 1, tokens, 1, HEAD_WIDTH)
+            jax.random.key(seed), (3, 1, tokens, 1, HEAD_WIDTH), jnp.float32
         )
         compiled = jax.jit(_ATTEND).lower(query, key, value).compile()
         memory: Any = compiled.memory_analysis()

@@ -71,7 +71,9 @@ def measure(config: Config, seed: int) -> Scores:
 
     @jax.jit  # one program for all widths: a narrow head is a wide one with zeros
     def scores_of(width: Array, key: Key) -> tuple[Array, Array, Array]:
-        vectors = jax.random.normal(key, (2, config.heads, KEYS, 1, widest))
+        vectors = jax.random.normal(
+            key, (2, config.heads, KEYS, 1, widest), jnp.float32
+        )
         vectors = vectors * (jnp.arange(widest) < width)[None, None, None, None]
         query, keys = vectors
         scores = jnp.einsum("BTHK,BSHK->BHTS", query, keys)
@@ -117,7 +119,9 @@ class Masks(NamedTuple):
 
 def mask_both_ways(seed: int) -> Masks:
     """The pattern with each mask, and what it shows of the last word to the others."""
-    query, keys = jax.random.normal(jax.random.key(seed), (2, 1, SHOWN, 1, AT))
+    query, keys = jax.random.normal(
+        jax.random.key(seed), (2, 1, SHOWN, 1, AT), jnp.float32
+    )
     other = keys.at[:, -1].multiply(-1.0)
 
     def before(keys: Array) -> Array:

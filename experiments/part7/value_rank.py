@@ -193,7 +193,7 @@ def compare(config: Config, setting: Setting, whole: bool) -> Compared:
     values = np.linalg.svd(maps, compute_uv=False)
     batch = {
         "tokens": jnp.zeros((BATCH, CONTEXT + 1), jnp.int32),
-        "weight": jnp.ones(BATCH),
+        "weight": jnp.ones(BATCH, jnp.float32),
     }
     work = flops.count(
         jax.value_and_grad(lambda p: one.loss(p, batch, jax.random.key(0))[0][0]), first

@@ -137,12 +137,12 @@ def task(
     def loss(params: Params, batch: Batch, key: Key) -> Any:
         del key  # nothing is random
         total = sum(each.surprise.sum() for each in known(params, batch).values())
-        return (total, jnp.ones(())), {}
+        return (total, jnp.ones((), jnp.float32)), {}
 
     def evaluate(params: Params, batch: Batch, key: Key) -> Metrics:
         del key
         return {
-            f"{name}/{kind}": (value, jnp.ones(()))
+            f"{name}/{kind}": (value, jnp.ones((), jnp.float32))
             for name, each in known(params, batch).items()
             for kind, value in each._asdict().items()
         }

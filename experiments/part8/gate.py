@@ -100,7 +100,7 @@ def measure(config: Config, seed: int) -> Leaks:
 
 def fired_by(names: int) -> int:
     """How many of all full names one neuron fires for, directions perpendicular."""
-    firsts, lasts = jnp.split(jnp.eye(2 * names), 2)
+    firsts, lasts = jnp.split(jnp.eye(2 * names, dtype=jnp.float32), 2)
     every = (firsts[:, None] + lasts[None]).reshape(-1, 2 * names)
     neuron = logic_gates.and_neuron(firsts[0], lasts[0], lasts[0])
     written = logic_gates.written(neuron, every, ACTIVATIONS["relu"])
@@ -112,7 +112,7 @@ def answers() -> dict[str, Float[np.ndarray, "4"]]:
 
     Directions are perpendicular; the kinds are those of `logic_gates.KINDS`.
     """
-    basis = jnp.eye(7)
+    basis = jnp.eye(7, dtype=jnp.float32)
     firsts, lasts, basketball = basis[:3], basis[3:6], basis[6]
     names = logic_gates.four_kinds(firsts, lasts)[:, 0]
 

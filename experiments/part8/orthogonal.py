@@ -15,6 +15,7 @@ import dataclasses
 import math
 
 import jax
+import jax.numpy as jnp
 import numpy as np
 
 from experiments import study as shared
@@ -138,7 +139,7 @@ def distortion(config: Config, seed: int) -> float:
     """The largest change of a squared distance, of a sample in GPT-3's width."""
     points, project = jax.random.split(jax.random.key(seed))
     enough = projection.enough_dimensions(config.sample, DISTORTION)
-    sample = jax.random.normal(points, (config.sample, GPT3_WIDTH))
+    sample = jax.random.normal(points, (config.sample, GPT3_WIDTH), jnp.float32)
     return float(projection.distortion(sample, enough, project)[0])
 
 

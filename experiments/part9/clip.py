@@ -104,7 +104,7 @@ def task(config: Config) -> Task:
         cosines = both[0] @ both[1].T
         return {
             **functions.evaluate(params, batch, key),
-            "cosines": (cosines, jnp.ones(())),
+            "cosines": (cosines, jnp.ones((), jnp.float32)),
         }
 
     return Task(functions.init, functions.loss, evaluate)

@@ -62,7 +62,7 @@ def study(
       setting: of the run.
     """
     params = train(NETWORK, steps, "spiral_classes", setting).state.params
-    nothing = jnp.zeros(len(POINTS))
+    nothing = jnp.zeros(len(POINTS), jnp.float32)
     prior = np.repeat([log_prior(q) for q in QUALITIES.values()], samples, axis=0)
     listeners = dict(
         zip(QUALITIES, _sweep(exact, POINTS, nothing, prior, setting.seed), strict=True)

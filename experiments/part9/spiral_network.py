@@ -48,7 +48,7 @@ def task(config: PointNetworkConfig) -> Task:
     def evaluate(params: Params, batch: Batch, key: Key) -> Metrics:
         def noisy(number: Any) -> Any:
             level, noise = jax.random.split(jax.random.fold_in(key, number))
-            return draw_sigma(NOISE, level), jax.random.normal(noise, (2,))
+            return draw_sigma(NOISE, level), jax.random.normal(noise, (2,), jnp.float32)
 
         sigma, noise = jax.vmap(noisy)(batch["example"])
         x = add_noise(batch["point"], sigma, noise)

@@ -89,7 +89,7 @@ def noise_errors(
         def at(level: Any) -> Any:
             number, sigma = level
             key = jax.random.fold_in(jax.random.key(seed), number)
-            noise = jax.random.normal(key, x_0.shape)
+            noise = jax.random.normal(key, x_0.shape, jnp.float32)
             sigma = jnp.full(len(x_0), sigma)
             x = add_noise(x_0, sigma, noise)
             seen = denoising.noise_in(x, sigma, denoise(x, sigma, None))

@@ -235,7 +235,7 @@ def functions(
     module = Clip(config, execution)
 
     def init(key: Key) -> Params:
-        images = jnp.zeros((1, config.size, config.size, config.channels))
+        images = jnp.zeros((1, config.size, config.size, config.channels), jnp.float32)
         tokens = jnp.zeros((1, config.text.context), jnp.int32)
         return module.init(key, images, tokens)["params"]
 

@@ -196,7 +196,7 @@ def ideal_of_points(points: Float[Array, "N *shape"]) -> Denoise:
       probabilities, (B, N), -infinity where a point is out of the question. None takes
       all as equally likely.
     """
-    return functools.partial(_mixture_mean, points, jnp.zeros(len(points)))
+    return functools.partial(_mixture_mean, points, jnp.zeros(len(points), jnp.float32))
 
 
 def ideal_of_mixture(

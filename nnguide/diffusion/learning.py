@@ -62,8 +62,8 @@ def functions(
         condition = examples.nothing
         if condition is not None:
             condition = jnp.asarray(condition)[None]
-        image = jnp.zeros((1, *shape))
-        return module.init(key, image, jnp.zeros(1), condition)["params"]
+        image = jnp.zeros((1, *shape), jnp.float32)
+        return module.init(key, image, jnp.zeros(1, jnp.float32), condition)["params"]
 
     def errors(params: Params, batch: Batch, key: Key, dropped: float) -> Array:
         """Each example's loss; example n's noise is keyed by n."""
@@ -72,7 +72,7 @@ def functions(
             level, noisy, lot = jax.random.split(jax.random.fold_in(key, number), 3)
             sigma = draw_sigma(noise, level)
             hidden = jax.random.bernoulli(lot, dropped)
-            return sigma, jax.random.normal(noisy, shape), hidden
+            return sigma, jax.random.normal(noisy, shape, jnp.float32), hidden
 
         sigma, z, hidden = jax.vmap(draw)(batch["example"])
         condition = examples.condition(batch)

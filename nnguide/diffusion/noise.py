@@ -170,7 +170,9 @@ def draw_sigma(config: NoiseConfig, key: Key) -> Float[Array, ""]:
     distribution instead.
     """
     if config.schedule == "edm":
-        return jnp.exp(_LOG_SIGMA_MEAN + _LOG_SIGMA_STD * jax.random.normal(key))
+        return jnp.exp(
+            _LOG_SIGMA_MEAN + _LOG_SIGMA_STD * jax.random.normal(key, dtype=jnp.float32)
+        )
     level = jax.random.randint(key, (), 0, config.steps)
     return jnp.asarray(make_noise(config).sigma, jnp.float32)[level]
 

@@ -57,4 +57,6 @@ def initial_params(config: PointNetworkConfig, key: Key) -> Params:
     """Random parameters."""
     label = jnp.zeros(1, int) if config.classes else None
     network = PointNetwork(config)
-    return network.init(key, jnp.zeros((1, 2)), jnp.zeros(1), label)["params"]
+    return network.init(
+        key, jnp.zeros((1, 2), jnp.float32), jnp.zeros(1, jnp.float32), label
+    )["params"]

@@ -301,8 +301,8 @@ def starting_noise(
     keys: Any, shape: tuple[int, ...], sigma: float | np.floating
 ) -> Float[Array, "B *shape"]:
     """What a sampler starts from: noise of the highest level, a key an example."""
-    draw = jax.vmap(lambda key: jax.random.normal(key, shape))
-    return sigma * draw(keys)
+    draw = jax.vmap(lambda key: jax.random.normal(key, shape, jnp.float32))
+    return float(sigma) * draw(keys)
 
 
 def _fresh_noise(keys: Any, number: Array, like: Array) -> Array:

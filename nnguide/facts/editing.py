@@ -29,7 +29,9 @@ RIDGE = 1e-4  # of C's mean diagonal, for neurons that never fire
 def second_moment(keys: Float[Array, "N F"]) -> Float[Array, "F F"]:
     """C = E[k k^T], with a ridge that makes it invertible."""
     moment = keys.T @ keys / len(keys)
-    return moment + RIDGE * jnp.trace(moment) / len(moment) * jnp.eye(len(moment))
+    return moment + RIDGE * jnp.trace(moment) / len(moment) * jnp.eye(
+        len(moment), dtype=jnp.float32
+    )
 
 
 def rank_one(
@@ -111,7 +113,7 @@ def wanted_move(
         logits = logits_with(config, params, prompts.tokens, change)
         return surprise(logits, prompts) + pull * jnp.square(move).sum()
 
-    return _descend(loss, jnp.zeros(config.embedding), steps, rate)
+    return _descend(loss, jnp.zeros(config.embedding, jnp.float32), steps, rate)
 
 
 def fine_tuned(

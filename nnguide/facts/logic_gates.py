@@ -73,7 +73,7 @@ def written(
 
 def random_directions(key: Key, count: int, width: int) -> Float[Array, "count D"]:
     """Random vectors of length 1, nearly perpendicular in many dimensions."""
-    drawn = jax.random.normal(key, (count, width))
+    drawn = jax.random.normal(key, (count, width), jnp.float32)
     return drawn / jnp.linalg.norm(drawn, axis=-1, keepdims=True)
 
 
@@ -107,7 +107,7 @@ def share_of_half_matches(bias: float, width: int) -> float:
       bias: of the neurons.
       width: D.
     """
-    sigmas = jnp.linspace(-6, 6, 2401)
+    sigmas = jnp.linspace(-6, 6, 2401, dtype=jnp.float32)
     own = jnp.maximum(sigmas / width**0.5, -1 + 1e-6)
     noise = jnp.sqrt((2 + 2 * own) / width)
     fires = jax.scipy.stats.norm.cdf((1 + own + bias) / noise)

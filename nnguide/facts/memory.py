@@ -80,7 +80,7 @@ def block(neurons: int) -> MlpBlock:
 
 def initial_params(key: Key, neurons: int) -> Params:
     """Random parameters of the block."""
-    return unbox(block(neurons).init(key, jnp.zeros((1, WIDTH)))["params"])
+    return unbox(block(neurons).init(key, jnp.zeros((1, WIDTH), jnp.float32))["params"])
 
 
 def parameters(neurons: int) -> int:
@@ -112,7 +112,10 @@ def by_hand(
     """
     return {
         "up_projection": {"kernel": names.T, "bias": jnp.full(len(names), bias)},
-        "down_projection": {"kernel": columns, "bias": jnp.zeros(names.shape[1])},
+        "down_projection": {
+            "kernel": columns,
+            "bias": jnp.zeros(names.shape[1], jnp.float32),
+        },
     }
 
 

@@ -44,7 +44,7 @@ class Pairs(NamedTuple):
 
 def directions(key: Key, count: int, dimensions: int) -> Float[Array, "N D"]:
     """Random vectors of length 1, every direction equally likely."""
-    vectors = jax.random.normal(key, (count, dimensions))
+    vectors = jax.random.normal(key, (count, dimensions), jnp.float32)
     return vectors / jnp.linalg.norm(vectors, axis=-1, keepdims=True)
 
 

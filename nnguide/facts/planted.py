@@ -57,11 +57,13 @@ def plant(key: Key, corpus: Number, additive: bool) -> Language:
         not, the sums are dealt out to other words, which share no values with them.
     """
     base_key, effect_key, deal_key, count_key = jax.random.split(key, 4)
-    base = jax.random.normal(base_key, (1, CONTEXTS))
-    summed = jnp.zeros((len(WORDS), CONTEXTS))
+    base = jax.random.normal(base_key, (1, CONTEXTS), jnp.float32)
+    summed = jnp.zeros((len(WORDS), CONTEXTS), jnp.float32)
     for place, values in enumerate(FACTORS):
         factor_key = jax.random.fold_in(effect_key, place)
-        effects = EFFECT * jax.random.normal(factor_key, (len(values), CONTEXTS))
+        effects = EFFECT * jax.random.normal(
+            factor_key, (len(values), CONTEXTS), jnp.float32
+        )
         summed = summed + effects[np.array(WORDS)[:, place]]
     if not additive:
         # each context word deals anew: the same numbers, but no sums
@@ -108,10 +110,11 @@ def learn(
     word_key, context_key = jax.random.split(key)
     sizes = counts.shape
     start = {
-        "words": 0.1 * jax.random.normal(word_key, (sizes[0], width)),
-        "contexts": 0.1 * jax.random.normal(context_key, (sizes[1], width)),
-        "word_biases": jnp.zeros((sizes[0], 1)),
-        "context_biases": jnp.zeros((1, sizes[1])),
+        "words": 0.1 * jax.random.normal(word_key, (sizes[0], width), jnp.float32),
+        "contexts": 0.1
+        * jax.random.normal(context_key, (sizes[1], width), jnp.float32),
+        "word_biases": jnp.zeros((sizes[0], 1), jnp.float32),
+        "context_biases": jnp.zeros((1, sizes[1]), jnp.float32),
     }
 
     def loss_of(params: dict[str, Array]) -> Array:

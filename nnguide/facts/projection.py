@@ -51,8 +51,8 @@ def distortion(
       The largest and the root mean square |after / before - 1| of all pairs.
     """
     shape = (points.shape[1], dimensions)
-    projection = jax.random.normal(key, shape) / math.sqrt(dimensions)
-    itself = jnp.eye(len(points))
+    projection = jax.random.normal(key, shape, jnp.float32) / math.sqrt(dimensions)
+    itself = jnp.eye(len(points), dtype=jnp.float32)
     before = squared_distances(points) + itself
     off = (1 - itself) * (squared_distances(points @ projection) / before - 1)
     pairs = len(points) * (len(points) - 1)

@@ -82,13 +82,13 @@ def functions(
     (models,) = conditions.size.shape
 
     def init(key: Key) -> Params:
-        drawn = jax.random.normal(key, (models, dimensions, room))
+        drawn = jax.random.normal(key, (models, dimensions, room), jnp.float32)
         dictionary = directions({"dictionary": drawn})
         return {
             "encoder": dictionary.swapaxes(1, 2),
-            "bias": jnp.zeros((models, room)),
+            "bias": jnp.zeros((models, room), jnp.float32),
             "dictionary": dictionary,
-            "center": jnp.zeros((models, dimensions)),
+            "center": jnp.zeros((models, dimensions), jnp.float32),
         }
 
     def evaluate(params: Params, batch: Batch, key: Key, *, weight: Array) -> Metrics:

@@ -46,7 +46,7 @@ class Functions(NamedTuple):
 
 def draw_features(key: Key, features: int) -> Batch:
     """One example before it is made sparse: a value and a chance for each feature."""
-    value, chance = jax.random.uniform(key, (2, features))
+    value, chance = jax.random.uniform(key, (2, features), jnp.float32)
     return {"value": value, "chance": chance}
 
 
@@ -76,8 +76,8 @@ def functions(dimensions: int, conditions: Conditions) -> Functions:
     def init(key: Key) -> Params:
         spread = (2 / (dimensions + features)) ** 0.5  # Xavier's
         shape = (models, dimensions, features)
-        weight = spread * jax.random.normal(key, shape)
-        return {"weight": weight, "bias": jnp.zeros((models, features))}
+        weight = spread * jax.random.normal(key, shape, jnp.float32)
+        return {"weight": weight, "bias": jnp.zeros((models, features), jnp.float32)}
 
     def evaluate(params: Params, batch: Batch, key: Key) -> Metrics:
         del key  # the draws are in the batch

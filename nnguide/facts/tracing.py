@@ -223,7 +223,7 @@ def _on_subject(
 ) -> Float[Array, "samples B T D"]:  # fmt: skip
     """Noise on the subjects' tokens, in units of their embeddings' spread."""
     spread = jnp.std(embedding, where=in_subject)
-    drawn = jax.random.normal(key, (samples, *embedding.shape))
+    drawn = jax.random.normal(key, (samples, *embedding.shape), jnp.float32)
     return noise * spread * drawn * in_subject[None]
 
 

@@ -198,7 +198,8 @@ def _start(
         kept = jnp.zeros((batch, new_tokens, logits.shape[-1]), logits.dtype)
     none = jnp.zeros(batch, jnp.int32)
     shape = (batch, new_tokens)
-    nothing = Generated(jnp.zeros(shape, jnp.int32), none, jnp.zeros(shape), kept)
+    tokens, likely = jnp.zeros(shape, jnp.int32), jnp.zeros(shape, jnp.float32)
+    nothing = Generated(tokens, none, likely, kept)
     return _Progress(jnp.int32(0), memory, none, jnp.ones(batch, bool), nothing)
 
 

@@ -89,8 +89,11 @@ def initial_factors(params: Params, config: LowRankConfig, key: Key) -> Params:
     for number, (path, kernel) in enumerate(found.items()):
         *before, width, features = kernel.shape
         own = jax.random.fold_in(key, number)
-        down = jax.random.normal(own, (*before, width, config.rank)) / width**0.5
-        up = jnp.zeros((*before, config.rank, features))
+        down = (
+            jax.random.normal(own, (*before, width, config.rank), jnp.float32)
+            / width**0.5
+        )
+        up = jnp.zeros((*before, config.rank, features), jnp.float32)
         place = factors
         for name in path:
             place = place.setdefault(name, {})

@@ -83,7 +83,7 @@ def generalized_advantages(
         advantage = counted * (delta + discount * trace * advantage)
         return (advantage, counted * value), advantage
 
-    nothing = jnp.zeros(len(rewards))
+    nothing = jnp.zeros(len(rewards), jnp.float32)
     _, found = jax.lax.scan(
         earlier, (nothing, nothing), (rewards.T, values.T, counts.T), reverse=True
     )

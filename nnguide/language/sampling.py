@@ -60,7 +60,9 @@ def likely(
       sampling: at temperature 0 the first of the most likely tokens has probability 1.
     """
     if sampling.temperature == 0:
-        return jax.nn.one_hot(jnp.argmax(logits, -1), logits.shape[-1])
+        return jax.nn.one_hot(
+            jnp.argmax(logits, -1), logits.shape[-1], dtype=jnp.float32
+        )
     temperature = sampling.temperature
     kept = keep_likely(logits, temperature, sampling.top_k, sampling.top_p)
     return jax.nn.softmax(_scaled(kept, temperature))
@@ -90,7 +92,8 @@ def draw_at(
     At temperature 0 it is the largest logit.
     """
     keys = jax.vmap(jax.random.fold_in, (None, 0))(key, jnp.arange(len(logits)))
-    noise = jax.vmap(lambda key: jax.random.gumbel(key, logits.shape[1:]))(keys)
+    shape = logits.shape[1:]
+    noise = jax.vmap(lambda key: jax.random.gumbel(key, shape, jnp.float32))(keys)
     return jnp.argmax(logits + temperature * noise, -1)
 
 

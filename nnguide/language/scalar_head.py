@@ -20,7 +20,10 @@ def with_head(params: Params, width: int) -> Params:
       params: of the transformer.
       width: of its residual stream, D.
     """
-    head = {"kernel": jnp.zeros((width, 1)), "bias": jnp.zeros(1)}
+    head = {
+        "kernel": jnp.zeros((width, 1), jnp.float32),
+        "bias": jnp.zeros(1, jnp.float32),
+    }
     return {"transformer": params, "head": head}
 
 

@@ -41,7 +41,7 @@ def functions(
     """
 
     def init(key: Key) -> Params:
-        return module.init(key, jnp.zeros((1, *image_shape)))["params"]
+        return module.init(key, jnp.zeros((1, *image_shape), jnp.float32))["params"]
 
     return from_costs(init, costs_of(module, cost))
 

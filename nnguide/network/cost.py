@@ -31,7 +31,7 @@ class Cost(NamedTuple):
 
 def desired_output(labels: Int[Array, "B"], classes: int = 10) -> Float[Array, "B N"]:
     """The output y the guide wants: 1 for the label's neuron, 0 for the others."""
-    return jax.nn.one_hot(labels, classes)
+    return jax.nn.one_hot(labels, classes, dtype=jnp.float32)
 
 
 def squared_error(

@@ -147,7 +147,9 @@ def gives_logits(config: MlpConfig, number: int) -> bool:
 
 def initial_params(config: MlpConfig, key: Array) -> Params:
     """Random parameters, still boxed with their logical axis names."""
-    return Mlp(config).init(key, jnp.zeros((1, config.widths[0])))["params"]
+    return Mlp(config).init(key, jnp.zeros((1, config.widths[0]), jnp.float32))[
+        "params"
+    ]
 
 
 def check_fits(config: MlpConfig, pixels: int, classes: int) -> None:

@@ -217,7 +217,7 @@ def _accepted(
         (new, metrics),
         (kept, jax.tree.map(jnp.zeros_like, metrics)),
     )
-    skipped = 1 - good.astype(jnp.float32), jnp.ones(())
+    skipped = 1 - good.astype(jnp.float32), jnp.ones((), jnp.float32)
     return state, {**metrics, "skipped": skipped}
 
 

@@ -114,7 +114,7 @@ class Block(nn.Module):
     def _fused(self, x: Array, sight: Sight) -> tuple[Array, KeysValues]:
         """The whole block by our kernel."""
         config, (batch, tokens, width) = self.config, x.shape
-        rows, lengths = Rows(tokens), jnp.full(batch, tokens)
+        rows, lengths = Rows(tokens), jnp.full(batch, tokens, jnp.int32)
         if sight.filled is not None and sight.answers is not None:
             rows = Rows(sight.filled.shape[1], sight.answers.shape[1])
             lengths = sight.filled.sum(-1)

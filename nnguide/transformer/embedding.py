@@ -97,7 +97,7 @@ class Rotation(NamedTuple):
 
 def rotation(positions: Int[Array, "_ T"], head_width: int) -> Rotation:
     """The angles: pair i of a head turns by place / BASE^(2 i / K) radians."""
-    exponents = jnp.arange(0, head_width, 2) / head_width
+    exponents = jnp.arange(0, head_width, 2, dtype=jnp.float32) / head_width
     angles = positions[..., None, None] * (BASE**-exponents)[None, None, None]
     return Rotation(jnp.cos(angles), jnp.sin(angles))
 

@@ -73,7 +73,7 @@ def _forward(
         scores = jnp.where(allowed, scores, -jnp.inf)
     exponentials, inverse = _exponentials(scores, some_blind)
     if query.dtype != jnp.float32:  # divided later, 15% slower (bfloat16, CPU)
-        exponentials, inverse = exponentials * inverse, jnp.ones(())
+        exponentials, inverse = exponentials * inverse, jnp.ones((), jnp.float32)
     exponentials = exponentials.astype(query.dtype)
     weights = _dropped(exponentials, stays, scale_of_kept)
     sums = (_rows_by_columns(weights, value) * inverse).astype(query.dtype)

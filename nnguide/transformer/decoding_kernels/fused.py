@@ -102,9 +102,11 @@ def begin(
     values = jnp.pad(kept.values.swapaxes(2, 3), [*around, room, (0, 0)])
     own = new_tokens + -new_tokens % PLACES
     rows = (layers, beginnings * copies, groups)
-    nothing = jnp.zeros((*rows, width, own)), jnp.zeros((*rows, own, width))
+    own_keys = jnp.zeros((*rows, width, own), jnp.float32)
+    own_values = jnp.zeros((*rows, own, width), jnp.float32)
     weights = _weights(config, params["blocks"], dtype)
-    return FusedCache(weights, keys, values, lengths, *nothing, jnp.int32(0))
+    none = jnp.int32(0)
+    return FusedCache(weights, keys, values, lengths, own_keys, own_values, none)
 
 
 def next_token(
@@ -150,7 +152,7 @@ def _weights(config: TransformerConfig, blocks: Any, dtype: Any) -> Float[Array,
         if dtype == jnp.bfloat16:  # two rows, number by number, in the place of one
             pairs = kernel.astype(dtype).reshape(layers, inside // 2, 2, columns)
             kernel = jax.lax.bitcast_convert_type(pairs.swapaxes(2, 3), jnp.float32)
-        bias = jnp.zeros((layers, columns))
+        bias = jnp.zeros((layers, columns), jnp.float32)
         if config.biases:
             bias = jnp.concatenate([dense["bias"] for dense in denses], -1)
         return [bias, kernel.reshape(layers, -1)]
