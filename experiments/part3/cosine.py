@@ -70,7 +70,7 @@ def measure(
     """Compares batches of all sizes with all examples, at each stage."""
     examples = len(setting.labels)
     shape = config.draws, max(config.sizes)
-    rows = jax.random.randint(key, shape, 0, examples)
+    rows = jax.random.randint(key, shape, 0, examples, jnp.int32)
 
     @jax.jit
     def agreements(params: Params, data: Any, rows: Any) -> Any:

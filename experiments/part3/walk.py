@@ -113,7 +113,9 @@ def take(config: Config, setting: Setting, start: Params, key: Key) -> Walks:
     rows = {everyone: jnp.tile(jnp.arange(everyone), (config.steps, 1))}
     for size in config.sizes:
         drawn = jax.random.fold_in(key, size)
-        rows[size] = jax.random.randint(drawn, (config.steps, size), 0, everyone)
+        rows[size] = jax.random.randint(
+            drawn, (config.steps, size), 0, everyone, jnp.int32
+        )
 
     @jax.jit
     def walk(vector: Any, rows: Any, data: Any) -> Any:

@@ -69,10 +69,12 @@ def sentence(key: Key) -> Batch:
     answer to the second noun is the pair of its adjective and itself.
     """
     which, noun, filler, place = jax.random.split(key, 4)
-    adjectives = jax.random.randint(which, (2,), 0, ADJECTIVE_COUNT)
-    nouns = jax.random.randint(noun, (2,), 0, NOUN_COUNT)
-    tokens = _FIRST_FILLER + jax.random.randint(filler, (LENGTH + 1,), 0, FILLERS)
-    early, gap = jax.random.randint(place, (2,), 0, 3)
+    adjectives = jax.random.randint(which, (2,), 0, ADJECTIVE_COUNT, jnp.int32)
+    nouns = jax.random.randint(noun, (2,), 0, NOUN_COUNT, jnp.int32)
+    tokens = _FIRST_FILLER + jax.random.randint(
+        filler, (LENGTH + 1,), 0, FILLERS, jnp.int32
+    )
+    early, gap = jax.random.randint(place, (2,), 0, 3, jnp.int32)
     pairs = jnp.stack([adjectives, _FIRST_NOUN + nouns], axis=1)
     for start, pair in zip((early, early + 2 + gap), pairs, strict=True):
         tokens = jax.lax.dynamic_update_slice(tokens, pair, (start,))

@@ -190,7 +190,7 @@ def heard_early(
     """
     count = len(row)
     places = jnp.arange(1, count)
-    other = jax.random.randint(key, (count - 1,), 1, shape.vocabulary)
+    other = jax.random.randint(key, (count - 1,), 1, shape.vocabulary, jnp.int32)
     same = jnp.tile(jnp.asarray(row, jnp.int32)[None], (count - 1, 1))
     rows = jnp.arange(count - 1)
     changed = same.at[rows, places].add(other) % shape.vocabulary

@@ -91,15 +91,21 @@ class Streams(NamedTuple):
 def sentence(key: Key) -> Batch:
     """One sentence with its answer, and what it was made from."""
     which, meant, misled, cue, filler, place = jax.random.split(key, 6)
-    word = jax.random.randint(which, (), 0, WORDS)
-    sense = jax.random.randint(meant, (), 0, SENSES)
-    wrong_by = jax.random.randint(misled, (CONTEXT,), 1, SENSES)
+    word = jax.random.randint(which, (), 0, WORDS, jnp.int32)
+    sense = jax.random.randint(meant, (), 0, SENSES, jnp.int32)
+    wrong_by = jax.random.randint(misled, (CONTEXT,), 1, SENSES, jnp.int32)
     misleads = jax.random.bernoulli(
         jax.random.fold_in(misled, 1), MISLEADING, (CONTEXT,)
     )
     hinted = (sense + wrong_by * misleads) % SENSES
-    cues = _FIRST_CUE + hinted * CUES + jax.random.randint(cue, (CONTEXT,), 0, CUES)
-    fillers = _FIRST_FILLER + jax.random.randint(filler, (CONTEXT,), 0, FILLERS)
+    cues = (
+        _FIRST_CUE
+        + hinted * CUES
+        + jax.random.randint(cue, (CONTEXT,), 0, CUES, jnp.int32)
+    )
+    fillers = _FIRST_FILLER + jax.random.randint(
+        filler, (CONTEXT,), 0, FILLERS, jnp.int32
+    )
     is_cue = jax.random.permutation(place, CONTEXT) < CUES_IN_CONTEXT
     last = jnp.stack([word, _FIRST_ANSWER + word * SENSES + sense])
     return {

@@ -27,7 +27,7 @@ HALF = 32  # of a row of fixed length
 def random_period(key: Key) -> Batch:
     """A random order of 8 to 40 tokens, again and again; what repeats counts."""
     period_key, order_key = jax.random.split(key)
-    period = jax.random.randint(period_key, (), PERIODS[0], PERIODS[1] + 1)
+    period = jax.random.randint(period_key, (), PERIODS[0], PERIODS[1] + 1, jnp.int32)
     order = jax.random.permutation(order_key, TOKENS)
     places = jnp.arange(TOKENS + 1)
     return {"tokens": order[places % period], "counts": 1.0 * (places[:-1] >= period)}
@@ -35,7 +35,7 @@ def random_period(key: Key) -> Batch:
 
 def fixed_length(key: Key) -> Batch:
     """32 random tokens twice, the popular task; the second half counts."""
-    half = jax.random.randint(key, (HALF,), 0, TOKENS)
+    half = jax.random.randint(key, (HALF,), 0, TOKENS, jnp.int32)
     places = jnp.arange(TOKENS + 1)
     return {"tokens": half[places % HALF], "counts": 1.0 * (places[:-1] >= HALF)}
 

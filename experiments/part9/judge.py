@@ -98,7 +98,7 @@ def _shifted(batches: Batches) -> Batches:
         batch = batches.assemble(arrays, rows, key)
         images = jnp.asarray(batch["image"])
         rim = ((0, 0), (SHIFT, SHIFT), (SHIFT, SHIFT), (0, 0))
-        corners = jax.random.randint(key, (len(images), 2), 0, 2 * SHIFT + 1)
+        corners = jax.random.randint(key, (len(images), 2), 0, 2 * SHIFT + 1, jnp.int32)
 
         def cut(padded: Any, corner: Any) -> Any:
             start = (corner[0], corner[1], jnp.zeros_like(corner[0]))

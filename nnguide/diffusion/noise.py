@@ -174,7 +174,7 @@ def draw_sigma(config: NoiseConfig, key: Key) -> Float[Array, ""]:
         return jnp.exp(
             _LOG_SIGMA_MEAN + _LOG_SIGMA_STD * jax.random.normal(key, dtype=jnp.float32)
         )
-    level = jax.random.randint(key, (), 0, config.steps)
+    level = jax.random.randint(key, (), 0, config.steps, jnp.int32)
     return jnp.asarray(make_noise(config).sigma, jnp.float32)[level]
 
 

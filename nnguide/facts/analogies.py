@@ -85,8 +85,9 @@ def _nearer(unit_vectors: Float[Array, "V D"], questions: Int[Array, "Q 4"]) -> 
             | (row == questions[:, 2:3])
         )
         everyone, others = nearer
-        not_own = (above & ~is_own).sum(axis=1)
-        return (everyone + above.sum(axis=1), others + not_own), None
+        nearest = above.sum(axis=1, dtype=jnp.int32)
+        not_own = (above & ~is_own).sum(axis=1, dtype=jnp.int32)
+        return (everyone + nearest, others + not_own), None
 
     nobody = jnp.zeros(len(questions), jnp.int32)
     found, _ = jax.lax.scan(count_in, (nobody, nobody), (jnp.arange(steps), tiles))

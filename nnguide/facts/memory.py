@@ -59,7 +59,7 @@ def random_facts(key: Key, count: int) -> Facts:
     pairs = jax.random.permutation(of_pairs, NAMES**2)[:count]
     return Facts(
         firsts[pairs // NAMES] + lasts[pairs % NAMES],
-        jax.random.randint(of_answers, (count,), 0, ANSWERS),
+        jax.random.randint(of_answers, (count,), 0, ANSWERS, jnp.int32),
     )
 
 

@@ -137,5 +137,5 @@ def _descend(start: Array, gradient: Any, steps: int, rate: Any) -> Array:
         return (optax.apply_updates(vectors, updates), state), None
 
     carried = (start, adam.init(start))
-    (vectors, _), _ = jax.lax.scan(step, carried, jnp.arange(steps))
+    (vectors, _), _ = jax.lax.scan(step, carried, jnp.arange(steps, dtype=jnp.float32))
     return vectors

@@ -144,8 +144,8 @@ def write(people: People, question: Question) -> Sentence:
     )
     relation = 2 + has_aside  # places count from the first name here
     answer = relation + count
-    first = jax.random.randint(place_key, (), 1, LENGTH - answer)
-    fillers = jax.random.randint(filler_key, (LENGTH,), 0, _FILLER_COUNT)
+    first = jax.random.randint(place_key, (), 1, LENGTH - answer, jnp.int32)
+    fillers = jax.random.randint(filler_key, (LENGTH,), 0, _FILLER_COUNT, jnp.int32)
     place = jnp.arange(LENGTH) - first
     tokens = jnp.where(
         (place >= 0) & (place < answer),
@@ -162,9 +162,9 @@ def draw_question(people: int, key: Key) -> Question:
     """Any person, relation and wording, each as likely as the others, no aside."""
     person, relation, wording, fillers = jax.random.split(key, 4)
     return Question(
-        jax.random.randint(person, (), 0, people),
-        jax.random.randint(relation, (), 0, len(RELATIONS)),
-        jax.random.randint(wording, (), 0, WORDINGS),
+        jax.random.randint(person, (), 0, people, jnp.int32),
+        jax.random.randint(relation, (), 0, len(RELATIONS), jnp.int32),
+        jax.random.randint(wording, (), 0, WORDINGS, jnp.int32),
         jnp.array(-1),
         fillers,
     )
@@ -180,7 +180,7 @@ def example(people: People, aside: float, key: Key) -> Batch:
     """
     question_key, whether_key, which_key = jax.random.split(key, 3)
     question = draw_question(len(people.names), question_key)
-    which = jax.random.randint(which_key, (), 0, len(RELATIONS))
+    which = jax.random.randint(which_key, (), 0, len(RELATIONS), jnp.int32)
     which = jnp.where(jax.random.bernoulli(whether_key, aside), which, -1)
     sentence = write(people, question._replace(aside=which))
     place = jnp.arange(LENGTH - 1)

@@ -211,7 +211,8 @@ def test_scores_of_narrow_heads_are_those_of_their_own_width():
     config = scaling.Config(widths=(4, 128), heads=3)
     measured = scaling.measure(config, 0)
     key = jax.random.fold_in(jax.random.key(0), 4)
-    query, keys = np.asarray(jax.random.normal(key, (2, 3, 64, 1, 128)))[:, :, :, 0, :4]
+    drawn = jax.random.normal(key, (2, 3, 64, 1, 128), jnp.float32)
+    query, keys = np.asarray(drawn)[:, :, :, 0, :4]
     scores = np.einsum("BTK,BSK->BTS", query, keys)
     assert measured.std[0] == pytest.approx(scores.std(), rel=1e-4)
     for column, divisor in enumerate((2.0, 1.0)):

@@ -1,7 +1,7 @@
 """JAX with 64 bits (JAX_ENABLE_X64): nothing becomes float64 by default.
 
-What a library function makes without a stated type is float32 in one mode and float64
-in the other, where a scan's carry or a C++ kernel then no longer fits.
+What a library function makes without a stated type has 32 bits in one mode and 64 in
+the other, where a scan's carry or a C++ kernel then no longer fits.
 """
 
 import ast
@@ -34,6 +34,7 @@ TYPE_AT = {  # function -> place of the type among its arguments; None: by name 
     "jnp.linspace": None,
     "jax.nn.one_hot": None,
     "jax.random.normal": 2,
+    "jax.random.randint": 4,
     "jax.random.uniform": 2,
     "jax.random.gumbel": 2,
     "jax.random.exponential": 2,
@@ -42,7 +43,7 @@ TYPE_AT = {  # function -> place of the type among its arguments; None: by name 
 
 
 def untyped(source: str) -> list[str]:
-    """The calls that leave the type of new floating point numbers to JAX's mode."""
+    """The calls that leave the type of new numbers to JAX's mode."""
     ends = {name.split(".")[-1] for name in TYPE_AT}
     calls = [
         node
@@ -60,7 +61,7 @@ def untyped(source: str) -> list[str]:
     ]
 
 
-def test_every_array_of_floats_is_made_with_its_type():
+def test_every_array_is_made_with_its_type():
     assert untyped("jnp.zeros(3); jnp.ones(2, x.dtype); jnp.eye(3, dtype=y)") == [
         "jnp.zeros(3)"
     ]
