@@ -250,13 +250,11 @@ def _rows_of_a_rollout(
     def write(params: Params, asked: Prompts, key: Key) -> Answers:
         del params, key
         shape = (group * len(asked.tokens), bot.config.new_tokens)
-        return Answers(
-            asked, jnp.zeros(shape, jnp.int32), jnp.zeros(shape), jnp.zeros(shape),
-            jnp.zeros(shape[:1], bool),
-        )  # fmt: skip
+        tokens, floats = jnp.zeros(shape, jnp.int32), jnp.zeros(shape, jnp.float32)
+        return Answers(asked, tokens, floats, floats, jnp.zeros(shape[:1], bool))
 
     def reward(answers: Answers, numbers: Any) -> Array:
-        return jnp.zeros(len(answers.tokens))
+        return jnp.zeros(len(answers.tokens), jnp.float32)
 
     def rollout(key: Key) -> Any:
         params = nn.unbox(task.init(key))

@@ -97,7 +97,7 @@ def stream(
 ) -> Float[Array, "B T D"]:
     """The residual stream after the last norm: what logits and heads are made of."""
     if not tokens.shape[1]:  # kernels want a token
-        return jnp.zeros((len(tokens), 0, module.config.embedding))
+        return jnp.zeros((len(tokens), 0, module.config.embedding), jnp.float32)
     variables = {"params": params}
     return module.apply(variables, tokens, None, None, key, method="read")[0]
 
