@@ -5,6 +5,7 @@ import os
 # Of the launchers that tests start, too. They compile more than they compute.
 os.environ["JAX_DISABLE_MOST_OPTIMIZATIONS"] = "1"
 os.environ["JAX_PLATFORMS"] = "cpu"
+os.environ.pop("COLUMNS", None)  # tables take their width from it
 
 import jax
 import pytest

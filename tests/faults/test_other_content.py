@@ -50,11 +50,11 @@ class Begun(Exception):
 
 
 def write_idx(folder, pixel, packed=False):
-    """A set of 784 pixels and 10 classes, one image of each."""
+    """A set of 784 pixels and 10 classes, two images of each."""
     folder.mkdir(exist_ok=True)
     for name, rank, values in (
-        ("images-idx3", 3, np.full((10, 28, 28), pixel, np.uint8)),
-        ("labels-idx1", 1, np.arange(10, dtype=np.uint8)),
+        ("images-idx3", 3, np.full((20, 28, 28), pixel, np.uint8)),
+        ("labels-idx1", 1, np.arange(20, dtype=np.uint8) % 10),
     ):
         header = bytes([0, 0, 8, rank]) + np.array(values.shape, ">i4").tobytes()
         for prefix in ("train", "t10k"):
@@ -120,11 +120,11 @@ def test_a_text_edited_in_place_is_refused(tmp_path, monkeypatch, part):
         data = TextConfig(f"text:{path}", "bytes")
         part.run(part.Config(workdir=str(tmp_path / "run"), data=data, **own))
 
-    for content in ("abc" * 500, "abc" * 500):
+    for content in ("abc" * 100_000, "abc" * 100_000):
         path.write_text(content)
         with pytest.raises(Begun):
             run()
-    path.write_text("acb" * 500)  # the same letters
+    path.write_text("acb" * 100_000)  # the same letters
     with pytest.raises(InputError, match=REFUSED):
         run()
 
