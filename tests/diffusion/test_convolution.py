@@ -70,7 +70,9 @@ def test_shapes_that_do_not_fit_never_reach_the_kernel(key):
 
 
 @needs_compiler
-@pytest.mark.parametrize("told", ["scale_shift", "add"])
+@pytest.mark.parametrize(
+    "told", ["scale_shift", pytest.param("add", marks=pytest.mark.slow)]
+)
 def test_a_unet_says_the_same_by_either_kernel_and_learns_the_same(told, key):
     config = UnetConfig(size=8, width=16, head_width=8, attention=(2,), told=told)
     images = jax.random.normal(key, (2, 8, 8, config.channels))
