@@ -1,4 +1,4 @@
-"""A finished run on storage that cannot be written: a twin of its folder that can."""
+"""A writable copy of a run that lies on read-only storage."""
 
 import errno
 import hashlib
@@ -16,24 +16,24 @@ _LINKED = ("checkpoints", "damaged_checkpoints")
 
 
 def writable_twin(workdir: Path) -> Path:
-    """Makes a folder in the cache that holds a run, its checkpoints as links.
+    """Copies a run into the cache, with its checkpoints as symbolic links.
 
-    The other files, which are small, are copied anew each time, so that tables and
-    pictures can be drawn there.
+    The other files are small. Each call copies them again, so that new results and
+    pictures can be written beside them.
 
     Args:
-      workdir: of the run.
+      workdir: the run's folder, which is read-only.
 
     Returns:
-      The folder; the same one for the same workdir.
+      The copy's folder; the same one for the same workdir.
 
     Raises:
-      InputError: several processes share the run.
+      InputError: the run has several processes.
     """
     if jax.process_count() > 1:
         raise InputError(
-            f"--workdir={workdir}: read-only, which only one process can work with; "
-            "copy the run to a folder that all may write."
+            f"--workdir={workdir}: read-only, which works with one process only; copy "
+            "the run to a folder that every process can write."
         )
     workdir = workdir.resolve()
     name = hashlib.sha256(os.fsencode(workdir)).hexdigest()[:8]

@@ -1,4 +1,4 @@
-"""A run's folder: its name, its lock, and what it may hold before the run begins."""
+"""Checks of a run's folder (workdir): its lock, its path and its contents."""
 
 import fcntl
 import itertools
@@ -14,10 +14,10 @@ _locks: dict[Path, int] = {}  # the open lock files of this process
 
 
 def lock(workdir: Path) -> None:
-    """Takes a workdir for this process, until it ends.
+    """Locks a workdir until this process ends.
 
     Raises:
-      InputError: another one has it.
+      InputError: another process holds the lock.
     """
     path = workdir.resolve() / LOCK
     if path in _locks:
@@ -41,24 +41,29 @@ def check_name(workdir: Path) -> None:
     """Checks that checkpoints can be written below this path.
 
     Raises:
-      InputError: their paths would be too long for the system, or its characters need
-        a link that cannot be made.
+      InputError: the checkpoints' paths would be too long for the system, or the path's
+        characters need a symbolic link that cannot be created (`PlainPath`).
     """
-    longest, kept_free = 4096, 512  # bytes of Linux's PATH_MAX; what is made inside
-    if len(os.fsencode(workdir.absolute())) > longest - kept_free:
+    path_max, reserved = 4096, 512  # bytes: Linux's PATH_MAX; for the paths inside
+    longest = path_max - reserved
+    if len(os.fsencode(workdir.absolute())) > longest:
         raise InputError(
-            f"--workdir={str(workdir)[:60]}...: longer than {longest - kept_free:,} "
-            "bytes; give a shorter path."
+            f"--workdir={str(workdir)[:60]}...: longer than {longest:,} bytes; give a "
+            "shorter path."
         )
     PlainPath(workdir.absolute()).close()
 
 
 def holds_something(workdir: Path) -> bool:
-    """Whether there is more than what a kill left of a first config.json."""
+    """Whether the workdir exists and holds anything worth keeping.
+
+    A run that is killed while it writes its first config.json leaves a lock and a
+    partial file; these do not count.
+    """
     if not workdir.is_dir():
         return workdir.exists()
-    left = ("config.json.partial", LOCK)
-    return any(path.name not in left for path in workdir.iterdir())
+    leftovers = ("config.json.partial", LOCK)
+    return any(path.name not in leftovers for path in workdir.iterdir())
 
 
 def move_aside(workdir: Path) -> None:
