@@ -9,6 +9,7 @@ from pathlib import Path
 
 import jax
 
+from experiments.workdir import LOCK
 from nnguide.config import InputError, cache_folder
 
 READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
@@ -41,7 +42,7 @@ def writable_twin(workdir: Path) -> Path:
     for folder, subfolders, files in os.walk(workdir):
         target = twin / Path(folder).relative_to(workdir)
         target.mkdir(parents=True, exist_ok=True)
-        for file in files:
+        for file in set(files) - {LOCK}:  # the copy has a lock of its own
             shutil.copyfile(Path(folder, file), target / file)
         for linked in set(_LINKED).intersection(subfolders):
             subfolders.remove(linked)
