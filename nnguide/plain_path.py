@@ -34,8 +34,8 @@ class PlainPath:
         temporary = Path(tempfile.gettempdir()).absolute()
         if not _is_plain(temporary):
             raise InputError(
-                f"{temporary}: {folder} needs a link in the folder of temporary files, "
-                "whose path has special characters; set TMPDIR to one without."
+                f"{temporary}: the folder of temporary files has special characters in "
+                f"its path, so {folder} cannot be linked there; set TMPDIR to another."
             )
         self._home = tempfile.TemporaryDirectory(prefix="nnguide-", dir=temporary)
         self.path = Path(self._home.name, "run")
