@@ -201,9 +201,7 @@ def _open(workdir: Path, config: Common, data: Mapping[str, str], trains: bool) 
         data_record.keep(workdir, data)
     except OSError as error:
         if error.errno in READ_ONLY and record.exists():
-            twin = writable_twin(workdir)
-            lock(twin)
-            return twin
+            return writable_twin(workdir)
         raise InputError(
             f"--workdir={workdir}: cannot be written ({error.strerror}); name another "
             "folder."

@@ -6,6 +6,7 @@ Running a study again replaces its own section only. The file is written after e
 study, so that an interrupted run keeps the finished ones.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -142,7 +143,7 @@ def record_sections(
 def read_sections(path: Path) -> dict[str, Section]:
     """Reads the sections of a results.json; returns none if there is no file.
 
-    A damaged file, or one with another layout, is renamed to results.unread.json.
+    A damaged file, or one with another layout, becomes results.unread-<number>.json.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -156,7 +157,8 @@ def read_sections(path: Path) -> dict[str, Section]:
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        aside = path.with_name("results.unread.json")
+        names = (f"results.unread-{number}.json" for number in itertools.count(1))
+        aside = next(p for name in names if not (p := path.with_name(name)).exists())
         if writes():
             path.replace(aside)
             print(

@@ -6,6 +6,8 @@ import os
 import sys
 from pathlib import Path
 
+from absl import logging
+
 from nnguide.config import InputError
 from nnguide.plain_path import PlainPath
 
@@ -14,7 +16,7 @@ _locks: dict[Path, int] = {}  # the open lock files of this process
 
 
 def lock(workdir: Path) -> None:
-    """Locks a workdir until this process ends.
+    """Locks a workdir until this process ends; warns where storage has no locks.
 
     Raises:
       InputError: another process holds the lock.
@@ -25,13 +27,19 @@ def lock(workdir: Path) -> None:
     file = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         owner = os.read(file, 20).decode().strip() or "unknown"
         os.close(file)
         raise InputError(
             f"--workdir={workdir}: process {owner} is running there; wait for it, or "
             "name another folder."
         ) from None
+    except OSError as error:  # some network storage has no locks
+        logging.warning(
+            "--workdir=%s: cannot be locked (%s); start no second run there.",
+            workdir,
+            error.strerror,
+        )
     os.ftruncate(file, 0)
     os.write(file, f"{os.getpid()}\n".encode())
     _locks[path] = file

@@ -14,6 +14,7 @@ from nnguide.config import InputError
 
 WHOLE = 1 << 30  # bytes; data up to this size are hashed completely
 BLOCK, BLOCKS = 1 << 20, 1024  # bytes in a block; number of blocks of larger data
+LEAST = 16  # blocks of a file, if there are many
 
 
 def blocks(size: int, most: int = BLOCKS) -> Iterator[tuple[int, int]]:
@@ -46,7 +47,10 @@ def files_sha256(paths: Sequence[Path]) -> str:
     try:
         sizes = [path.stat().st_size for path in paths]
         total = sum(sizes)
-        shares = [size if total <= WHOLE else BLOCKS * size // total for size in sizes]
+        shares = [
+            size if total <= WHOLE else max(min(LEAST, BLOCKS), BLOCKS * size // total)
+            for size in sizes
+        ]
         digests = [
             _sha256(path, size, share)
             for path, size, share in zip(paths, sizes, shares, strict=True)

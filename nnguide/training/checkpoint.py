@@ -138,10 +138,11 @@ class Checkpoints:
             raise self._no_room(step, error) from None
         self.last_good = step
 
-    def _no_room(self, step: int, error: Exception) -> InputError:
+    def _no_room(self, step: int | None, error: Exception) -> InputError:
         """The InputError that reports a failed save."""
+        what = "a step" if step is None else f"step {step}"
         return InputError(
-            f"{self._folder}: step {step} cannot be saved ({_reason(error)}); free some"
+            f"{self._folder}: {what} cannot be saved ({_reason(error)}); free some"
             f" space or name another --workdir. Saved steps: {self.steps() or 'none'}."
         )
 
@@ -239,7 +240,7 @@ class Checkpoints:
             try:
                 manager.wait_until_finished()
             except (OSError, ValueError) as error:
-                raise self._no_room(self.last_good or 0, error) from None
+                raise self._no_room(self.last_good, error) from None
             finally:
                 manager.close()
                 self._plain.close()

@@ -6,6 +6,7 @@ package's.
 """
 
 import dataclasses
+import math
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -55,14 +56,15 @@ class OptimizerConfig:
     average_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.rate > 0:
+        if not 0 < self.rate < math.inf:
             raise InputError(f"optimizer.rate={self.rate}: give more than 0.")
         for name in ("decay_share", "final_share"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         for name in ("momentum", "beta1", "beta2", "average_decay"):
             self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
         for name in ("warmup_steps", "weight_decay", "clip"):
-            self._check(name, getattr(self, name) >= 0, "0 (off) or more")
+            valid = 0 <= getattr(self, name) < math.inf
+            self._check(name, valid, "0 (off) or more")
         if self.weight_decay and self.name in ("sgd", "momentum"):
             raise InputError(
                 f"optimizer.weight_decay={self.weight_decay}: {self.name} has none; "
