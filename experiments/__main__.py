@@ -1,7 +1,7 @@
 """Lists the launchers: `python -m experiments`.
 
-One line each, the first of its module's docstring, which is read and not run, so that
-the list is there at once.
+The list shows the first line of each module's docstring. The modules are parsed, not
+imported, so that the list appears at once.
 """
 
 import ast
@@ -11,11 +11,11 @@ import textwrap
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-GUARD = 'if __name__ == "__main__":'  # of a module that can be run
+GUARD = 'if __name__ == "__main__":'  # every launcher contains this line
 
 
 def launchers(folder: Path) -> Iterator[tuple[str, str]]:
-    """Yields the name of every module that can be run, and what it is for."""
+    """Yields each launcher's name and the first line of its docstring."""
     for path in sorted(folder.glob("*.py")):
         source = path.read_text(encoding="utf-8")
         if path.name != Path(__file__).name and GUARD in source:
@@ -24,7 +24,7 @@ def launchers(folder: Path) -> Iterator[tuple[str, str]]:
 
 
 def lines(found: Sequence[tuple[str, str]], width: int) -> Iterator[str]:
-    """Yields a line a launcher; on a narrow terminal the text stands below the name."""
+    """Yields one line per launcher; in narrow terminals the text is below the name."""
     longest = max(len(name) for name, _ in found)
     for name, text in found:
         if width >= longest + 60:
@@ -44,8 +44,9 @@ def main(arguments: Sequence[str]) -> int:
     found = list(launchers(Path(__file__).parent))
     if unknown:
         name = unknown[0]
-        remedy = f"python -m experiments.{name}" if name in dict(found) else "none"
-        print(f"error: {name}: not an argument; give {remedy}.", file=sys.stderr)
+        launch = f"python -m experiments.{name}"
+        remedy = f"run {launch}" if name in dict(found) else "give none"
+        print(f"error: {name}: not an argument; {remedy}.", file=sys.stderr)
         return 1
     print("\n".join(lines(found, max(shutil.get_terminal_size((120, 24)).columns, 20))))
     print("\npython -m experiments.NAME --help lists its flags.")

@@ -1,8 +1,8 @@
-"""The border between a command and its surroundings: terminal, pipes, files, errors.
+"""Process-level set-up of a command: standard streams, flag files, error reports.
 
-Everything a person can mend ends in one line on standard error and a status; a bug of
-ours keeps its traceback. Standard streams work whatever their encoding is, and where
-they are closed.
+An error that the user can fix is reported in one line on standard error with a non-zero
+exit status; a bug keeps its traceback. The standard streams work in any encoding, and
+when they are closed.
 """
 
 import contextlib
@@ -17,14 +17,14 @@ from absl import app, flags, logging
 
 from nnguide.config import InputError, user_path
 
-BROKEN_PIPE = 141  # what a shell reports of a program that SIGPIPE ended
+BROKEN_PIPE = 141  # the exit status that a shell reports for a death by SIGPIPE
 _REMEDIES = {
-    errno.ENOSPC: "make room and give the same command again, which goes on from here",
+    errno.ENOSPC: "free some space and run the same command again, which resumes",
     errno.EACCES: "name a place that you may read and write (--workdir, NNGUIDE_CACHE)",
     errno.ENAMETOOLONG: "give a shorter path",
-    errno.ELOOP: "mend the symbolic link, which leads back to itself",
-    errno.ENOTDIR: "name a folder; a part of this path is a file",
-    errno.EIO: "the storage failed; give the same command again when it works",
+    errno.ELOOP: "fix the symbolic link, which leads back to itself",
+    errno.ENOTDIR: "name a folder; one component of this path is a file",
+    errno.EIO: "the storage failed; run the same command again when it works",
     errno.EMFILE: "allow more open files (ulimit -n)",
 }
 _REMEDIES[errno.EDQUOT] = _REMEDIES[errno.ENOSPC]
@@ -37,12 +37,12 @@ def start(body: Callable[[Sequence[str]], None], takes_arguments: bool = False) 
     """Parses the flags and runs a command; never returns.
 
     Args:
-      body: the command, given the arguments that are not flags.
-      takes_arguments: whether there may be any.
+      body: the command; it is called with the positional arguments.
+      takes_arguments: whether positional arguments are allowed.
     """
 
-    def with_flags(arguments: Sequence[str]) -> None:
-        if not flags.FLAGS["verbosity"].present:  # the libraries' INFO would drown us
+    def run(arguments: Sequence[str]) -> None:
+        if not flags.FLAGS["verbosity"].present:  # hide the libraries' INFO lines
             logging.set_verbosity(logging.WARNING)
         if arguments[1:] and not takes_arguments:
             raise InputError(f"{arguments[1]}: not a flag; flags start with --.")
@@ -53,12 +53,12 @@ def start(body: Callable[[Sequence[str]], None], takes_arguments: bool = False) 
     _silence_library_threads()
     with one_line_errors():
         _check_flag_files(sys.argv[1:])
-        app.run(with_flags)
+        app.run(run)
 
 
 @contextlib.contextmanager
 def one_line_errors() -> Iterator[None]:
-    """Ends what a person can mend in one line and a status; our bugs stay loud."""
+    """Reports errors that the user can fix in one line; other exceptions propagate."""
     try:
         try:
             yield
@@ -66,7 +66,7 @@ def one_line_errors() -> Iterator[None]:
             sys.stdout.flush()
     except InputError as error:
         _end(str(error), 1)
-    except BrokenPipeError:  # `| head` has enough
+    except BrokenPipeError:  # the reader has closed the pipe, as `| head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         sys.exit(BROKEN_PIPE)
     except OSError as error:
@@ -75,14 +75,14 @@ def one_line_errors() -> Iterator[None]:
         where = error.filename or "a file that was being written"
         _end(f"{where}: {error.strerror}; {_REMEDIES[error.errno]}.", 1)
     except KeyboardInterrupt:
-        _end("interrupted; the same command goes on from here", 130, "")
+        _end("interrupted; the same command resumes from here", 130, "")
 
 
-def _end(message: str, status: int, begin: str = "error: ") -> None:
-    """Prints one line, whatever a path or a library's message holds, and exits."""
+def _end(message: str, status: int, prefix: str = "error: ") -> None:
+    """Prints the message on one line, control characters escaped, and exits."""
     line = "".join(
         character if character >= " " else ascii(character)[1:-1]
-        for character in begin + message
+        for character in prefix + message
     )
     with contextlib.suppress(BrokenPipeError):
         print(line, file=sys.stderr, flush=True)
@@ -90,56 +90,58 @@ def _end(message: str, status: int, begin: str = "error: ") -> None:
 
 
 def _open_closed_streams() -> None:
-    """Gives a stream that was closed (`<&-`, `>&-`) a place that is always empty.
+    """Opens /dev/null in place of each standard stream that is closed (`<&-`, `>&-`).
 
-    Python leaves None there, and the next file that is opened would get its number:
-    what a library prints would then be written into a checkpoint.
+    Python represents a closed stream by None, and the next file that is opened gets its
+    file descriptor: a library's output could then end up in a checkpoint.
     """
-    for number, name in enumerate(("stdin", "stdout", "stderr")):
+    for descriptor, name in enumerate(("stdin", "stdout", "stderr")):
         if getattr(sys, name) is not None:
             continue
-        empty = os.open(os.devnull, os.O_RDWR)
-        if empty != number:
-            os.dup2(empty, number)
-        stream: Any = open(number, "w" if number else "r", closefd=False)  # noqa: SIM115
+        opened = os.open(os.devnull, os.O_RDWR)
+        if opened != descriptor:
+            os.dup2(opened, descriptor)
+        mode = "w" if descriptor else "r"
+        stream: Any = open(descriptor, mode, closefd=False)  # noqa: SIM115
         setattr(sys, name, stream)
 
 
 def _accept_any_encoding() -> None:
-    """Writes what an encoding lacks as an escape; reads what is none as a surrogate.
+    """Keeps text that a stream's encoding cannot represent from raising an error.
 
-    Tokenizers of bytes give such a byte back as it was, the others refuse that line.
+    Output escapes such characters. Input decodes invalid bytes to surrogates:
+    byte-level tokenizers restore the bytes, other tokenizers reject the line.
     """
     for name, errors in (("stdout", "backslashreplace"), ("stdin", "surrogateescape")):
         reconfigure = getattr(getattr(sys, name), "reconfigure", None)
-        if reconfigure:  # a stream that a notebook put there may have none
+        if reconfigure:  # a notebook's stream may lack the method
             reconfigure(errors=errors)
 
 
 def _silence_library_threads() -> None:
-    """Leaves out tracebacks of threads whose failure we report ourselves.
+    """Suppresses background tracebacks of failures that are reported elsewhere.
 
-    Orbax logs a failed save in each of its threads and raises it again at the next
-    call; TensorStore then calls back into event loops that are closed.
+    Orbax logs a failed save in each of its threads and raises the error again at the
+    next call. TensorStore then calls back into event loops that are already closed.
     """
     logging.get_absl_logger().addFilter(
         lambda record: not (record.exc_info and "orbax" in record.pathname)
     )
-    otherwise = sys.unraisablehook
+    default_hook = sys.unraisablehook
 
-    def told(failure: Any) -> None:
-        if "Event loop is closed" not in str(failure.exc_value):
-            otherwise(failure)
+    def hook(unraisable: Any) -> None:
+        if "Event loop is closed" not in str(unraisable.exc_value):
+            default_hook(unraisable)
 
-    sys.unraisablehook = told
+    sys.unraisablehook = hook
 
 
 def _check_flag_files(arguments: Sequence[str]) -> None:
-    """Checks that absl can read the flag files that are named.
+    """Checks that absl can read the files given by --flagfile.
 
     Raises:
-      InputError: one is missing, is not UTF-8, or begins with a byte order mark, which
-        absl would take for a part of the first flag.
+      InputError: a file is missing, is not UTF-8, or begins with a byte order mark,
+        which absl would parse as part of the first flag.
     """
     for argument, following in itertools.pairwise([*arguments, ""]):
         name, _, value = argument.partition("=")
@@ -148,19 +150,21 @@ def _check_flag_files(arguments: Sequence[str]) -> None:
         path = user_path(value or following)
         try:
             text = path.read_bytes().decode()
-        except FileNotFoundError:
+        except (FileNotFoundError, IsADirectoryError):
             raise InputError(f"--flagfile={path}: no such file.") from None
         except ValueError:
-            raise InputError(f"--flagfile={path}: not UTF-8; save it so.") from None
+            raise InputError(
+                f"--flagfile={path}: not UTF-8; save it as UTF-8."
+            ) from None
         if text.startswith("\ufeff"):
             raise InputError(
-                f"--flagfile={path}: begins with a byte order mark; save it without."
+                f"--flagfile={path}: begins with a byte order mark; remove the mark."
             )
 
 
 def typed_lines(prompt: str) -> Iterator[str]:
-    """The lines of standard input to its end, stripped; a terminal shows the prompt."""
-    mark = "\ufeff"  # a file's byte order mark
+    """Yields the stripped lines of standard input; a terminal shows the prompt."""
+    mark = "\ufeff"  # byte order mark, which a redirected file may begin with
     while True:
         try:
             line = input(prompt if sys.stdin.isatty() else "")

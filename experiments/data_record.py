@@ -1,8 +1,8 @@
-"""data.json: which data a folder's trainings learned from.
+"""data.json: digests of the data that the trainings in a folder used.
 
-The names of data sets and files are part of a run's config; what they held is kept
-here. The same command on other content is refused: its results would mix what was
-learned from the old data with what is measured on the new.
+A run's config holds the names of its data sets and files; data.json holds digests of
+their contents. The same command on changed contents is refused, because its results
+would mix training on the old data with evaluation on the new.
 """
 
 import json
@@ -18,17 +18,18 @@ REMEDY = "name another --workdir, or --restart"
 
 
 def check(folder: Path, data: Mapping[str, str], remedy: str = REMEDY) -> None:
-    """Checks that the data are those that the folder was made with.
+    """Checks that the data are the same as in the folder's record.
 
-    A folder without a record, and data that the record does not name, pass.
+    The check passes for a folder without a record, and for data whose name is not in
+    the record.
 
     Args:
-      folder: of a run, or of some of its trainings.
-      data: name -> sha256, or another text that is its own for other content.
-      remedy: what to do beside giving back the old data.
+      folder: the folder of a run, or of some of its trainings.
+      data: name -> sha256, or another text that identifies the content.
+      remedy: what the message suggests besides restoring the old data.
 
     Raises:
-      InputError: they are others.
+      InputError: the data have changed.
     """
     kept = _kept(folder)
     changed = [name for name in data if kept.get(name, data[name]) != data[name]]
@@ -38,18 +39,21 @@ def check(folder: Path, data: Mapping[str, str], remedy: str = REMEDY) -> None:
             for name in changed
         )
         raise InputError(
-            f"{folder}: made with other data ({pairs}); give back the old data, "
-            f"{remedy}."
+            f"{folder}: made with other data ({pairs}); restore the old data, {remedy}."
         )
 
 
 def _shown(identity: str) -> str:
-    """As messages write it; 16 hex digits tell two contents apart."""
+    """Formats an identity for a message; a sha256 is cut to 16 hex digits."""
     return f"sha256 {identity[:16]}" if len(identity) == 64 else identity
 
 
 def keep(folder: Path, data: Mapping[str, str]) -> None:
-    """Adds what a folder's record does not name yet; the folder is there.
+    """Adds data to a folder's record; entries that it has already stay unchanged.
+
+    Args:
+      folder: an existing folder.
+      data: name -> sha256 or another identity.
 
     Raises:
       OSError: the record cannot be written.

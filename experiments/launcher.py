@@ -1,7 +1,7 @@
-"""What every launcher does around its experiment: flags, workdir, claims table.
+"""The code that all launchers share: flags, workdir, table of claims.
 
-A launcher has a frozen `Config` on top of `Common`, a `run(config) -> Results` that
-tests and benchmarks call, and under `__main__` one call of `main`.
+A launcher defines a frozen `Config` that extends `Common`, a `run(config) -> Results`
+that tests and benchmarks call, and calls `main` under `__main__`.
 """
 
 import dataclasses
@@ -44,10 +44,10 @@ flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
 
 @dataclasses.dataclass(frozen=True)
 class Figures:
-    """How pictures look.
+    """Appearance of the pictures.
 
     Attributes:
-      theme: dark is the look of the series, light prints well.
+      theme: dark looks like the videos, light suits print.
     """
 
     theme: Literal["light", "dark"] = "light"
@@ -55,13 +55,13 @@ class Figures:
 
 @dataclasses.dataclass(frozen=True)
 class Common:
-    """What every launcher's config has.
+    """The config fields that all launchers share.
 
     Attributes:
-      workdir: where the run lives; None is runs/<launcher>/<digest of the config>.
-      restart: move an earlier run in the workdir aside and start from nothing.
-      dry: print config, parameters, FLOPs and bytes, and end.
-      figures: how pictures look.
+      workdir: the run's folder; None is runs/<launcher>/<digest of the config>.
+      restart: move an earlier run in the workdir aside and start from scratch.
+      dry: print config, parameters, FLOPs and bytes, and exit without training.
+      figures: appearance of the pictures.
       cluster: the other processes of this run.
     """
 
@@ -85,8 +85,8 @@ def main(
     Args:
       run: the experiment.
       default: its config when no flag is given.
-      plans: study -> its trainings, which `--dry` describes beside the config; the
-        one study of a launcher without studies is "".
+      plans: returns study -> its trainings, which `--dry` describes after the config.
+        A launcher without studies uses "" as the name of its only one.
     """
     read_flags = define_flags(default)
     jax.config.config_with_absl()
@@ -94,7 +94,7 @@ def main(
     def body(_: Sequence[str]) -> None:
         keep_compiled_programs()
         config = read_flags()
-        # Before JAX's own notice of it, which several processes agree by.
+        # Set before join_cluster: with several processes JAX installs its own handler.
         signal.signal(signal.SIGTERM, _end)
         join_cluster(config.cluster)
         if config.dry:
@@ -108,39 +108,33 @@ def main(
 
 
 def _end(number: int, frame: FrameType | None) -> None:
-    """Ends between two trainings; a training ends itself once it has saved."""
+    """Exits on a SIGTERM between two trainings; a training saves first, then exits."""
     del number, frame
-    print("SIGTERM: the same command goes on from here", file=sys.stderr)
+    print("SIGTERM: the same command resumes from here", file=sys.stderr)
     sys.exit(0)
 
 
 def keep_compiled_programs() -> None:
-    """Turns the persistent compilation cache on, unless the user placed one."""
+    """Enables JAX's persistent compilation cache, unless the user has set one."""
     if jax.config.values["jax_compilation_cache_dir"]:
         return
     cpu = Path("/proc/cpuinfo")
-    flags_line = (
-        next(
-            (line for line in cpu.read_text().splitlines() if line.startswith("flags")),
-            "",
-        )
-        if cpu.exists()
-        else ""
-    )
-    # Programs compiled for one type of CPU must not reach another one.
+    lines = cpu.read_text().splitlines() if cpu.exists() else []
+    flags_line = next((line for line in lines if line.startswith("flags")), "")
+    # A program compiled for one type of CPU must not run on another.
     kind = hashlib.sha256((platform.machine() + flags_line).encode()).hexdigest()[:8]
     folder = cache_folder() / "compiled" / f"jax-{jax.__version__}-{kind}"
     try:
         folder = code_folder.make(folder)
     except InputError as error:
-        logging.warning("each run compiles anew: %s", error)
+        logging.warning("no compilation cache, each run compiles anew: %s", error)
         return
     jax.config.update("jax_compilation_cache_dir", str(folder))
     jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
 
 
 def workdir_of(experiment: str, config: Common) -> Path:
-    """Where the run of this config lives, be it there or not.
+    """The workdir of the run with this config, whether or not it exists yet.
 
     Args:
       experiment: the launcher's name.
@@ -156,24 +150,25 @@ def open_workdir(
     data: Mapping[str, str] | None = None,
     trains: bool = True,
 ) -> Path:
-    """Makes or finds the run's folder and writes config.json and data.json into it.
+    """Creates or reopens the run's folder and writes config.json and data.json into it.
 
     Args:
       experiment: the launcher's name.
       config: its config; `run_only` fields may differ from an earlier run's.
-      data: what the run learns from or is judged by, name -> sha256.
-      trains: whether a training follows, so that an earlier one may be extended.
+      data: the data that the run trains on or evaluates with, name -> sha256.
+      trains: whether a training follows; the number of steps may then be larger than
+        an earlier run's.
 
     Returns:
-      The folder; for a run on read-only storage, a folder in the cache that links to
-      its checkpoints. The same command finds the same one.
+      The folder. For a run on read-only storage, its copy in the cache
+      (`writable_twin`); the same command finds the same copy.
 
     Raises:
-      InputError: the folder holds a run of another config or other data, or something
-        else, or cannot be written.
+      InputError: the folder holds a run with another config or other data, or holds
+        something else, or cannot be written.
     """
     problem, workdir = "", workdir_of(experiment, config)
-    if writes():  # the others would find what it has just written
+    if writes():  # in other processes, config.json could appear during the checks
         try:
             workdir = _open(workdir, config, data or {}, trains)
         except InputError as error:
@@ -185,7 +180,7 @@ def open_workdir(
 
 
 def _open(workdir: Path, config: Common, data: Mapping[str, str], trains: bool) -> Path:
-    """`open_workdir` in the process that writes."""
+    """`open_workdir` for the one process that writes files."""
     check_name(workdir)
     record = workdir / "config.json"
     if config.restart and record.exists():
@@ -200,22 +195,22 @@ def _open(workdir: Path, config: Common, data: Mapping[str, str], trains: bool) 
             "name another folder."
         )
     try:
-        workdir.resolve().mkdir(parents=True, exist_ok=True)  # a link may lead nowhere
+        workdir.resolve().mkdir(parents=True, exist_ok=True)  # resolve: dangling links
         lock(workdir)
         write_whole(record, json.dumps(dict(leaves(config)), indent=1) + "\n")
         data_record.keep(workdir, data)
     except OSError as error:
         if error.errno in READ_ONLY and record.exists():
-            twin = writable_twin(workdir)
-            lock(twin)
-            return twin
+            return writable_twin(workdir)
         raise InputError(
-            f"--workdir={workdir}: cannot be written ({error.strerror}); name another."
+            f"--workdir={workdir}: cannot be written ({error.strerror}); name another "
+            "folder."
         ) from None
     return workdir
 
 
 def _check_same_run(config: Common, record: Path, trains: bool) -> None:
+    """Checks that config.json matches the config, or that the run may be extended."""
     try:
         saved = dict(json.loads(record.read_text()))
     except (TypeError, ValueError):
@@ -242,14 +237,14 @@ def finish(
     figures: Sequence[str],
     started: float,
 ) -> Results:
-    """Writes results.json.
+    """Writes results.json and returns its content.
 
     Args:
       experiment: the launcher's name.
-      config: of the run.
-      workdir: of the run.
-      claims: what was measured, in the guide's order.
-      figures: the pictures, relative to the workdir.
+      config: the run's config.
+      workdir: the run's folder.
+      claims: the measured claims, in the guide's order.
+      figures: paths of the pictures, relative to the workdir.
       started: `time.monotonic()` when the run began.
     """
     results = Results(

@@ -1,7 +1,7 @@
-"""A training as a value: `fit` runs it, and `--dry` describes it.
+"""A training as a value (`Plan`): `fit` runs it, and `--dry` describes it.
 
-A study hands its trainings out as plans and fits those very plans, so that what is
-described is what is trained.
+A study returns its trainings as plans and fits the same plans, so that `--dry`
+describes exactly what is trained.
 """
 
 from collections.abc import Iterable, Mapping
@@ -22,16 +22,16 @@ from nnguide.training.step import State, initial_state, make_step
 
 
 class Plan(NamedTuple):
-    """A training that a launcher is about to do.
+    """A training that a launcher is going to run.
 
     Attributes:
       name: its folder below the workdir; "" is the workdir itself.
-      task: what learns.
-      optimizer: how.
-      batches: from what.
-      config: how long.
-      evaluation: name -> batches that judge it.
-      frozen: arrays handed to the task by name.
+      task: the parameters' initializer, the loss and the evaluation.
+      optimizer: the Optax transform.
+      batches: the training data.
+      config: number of steps, logging and checkpointing.
+      evaluation: name -> evaluation data.
+      frozen: arrays that are not trained, passed to the task by name.
     """
 
     name: str
@@ -43,11 +43,11 @@ class Plan(NamedTuple):
     frozen: Mapping[str, Any] = {}
 
     def fit(self, workdir: Path, start: Params | None = None) -> Fit:
-        """Trains, goes on, or reads back what was trained.
+        """Trains, resumes, or restores a finished training.
 
         Args:
-          workdir: of the run.
-          start: parameters to begin with; None draws them.
+          workdir: the run's folder.
+          start: initial parameters; None initializes them randomly.
         """
         return training.fit(
             self.task,
@@ -62,11 +62,11 @@ class Plan(NamedTuple):
 
 
 class Shapes(NamedTuple):
-    """What a plan is, known by shapes alone.
+    """The abstract state and the cost of a plan.
 
     Attributes:
-      state: before the first step.
-      flops: of a step.
+      state: shapes and dtypes of the state before the first step.
+      flops: FLOPs of one step.
     """
 
     state: State
@@ -74,7 +74,7 @@ class Shapes(NamedTuple):
 
 
 def shapes(plan: Plan) -> Shapes:
-    """Traces a training's first state and its step; nothing is computed."""
+    """Traces a training's initial state and its step abstractly; computes nothing."""
     with target.counting_flops():
         state = jax.eval_shape(
             lambda key: initial_state(plan.task, plan.optimizer, key),
@@ -90,16 +90,16 @@ def shapes(plan: Plan) -> Shapes:
 
 
 def print_plans(config: Any, plans: Mapping[str, Iterable[Plan]]) -> None:
-    """Config, and every training's parameters, FLOPs and bytes; nothing is trained.
+    """Prints the config and each training's parameters, FLOPs and bytes.
 
     Args:
-      config: of the launcher.
-      plans: study -> its trainings; the one study of a launcher is "".
+      config: the launcher's config.
+      plans: study -> its trainings; "" names the only study of a launcher.
     """
     for name, value in leaves(config):
         print(f"--{name}={value}")
-    described: dict[str, str] = {}  # training -> the heading that it stands under
-    shown: dict[Any, str] = {}  # parameters -> the heading that they stand under
+    described: dict[str, str] = {}  # training's name -> the heading it is printed under
+    shown: dict[Any, str] = {}  # table of parameters -> the heading it is printed under
     for study, each in plans.items():
         empty = True
         for plan in each:
@@ -111,30 +111,30 @@ def print_plans(config: Any, plans: Mapping[str, Iterable[Plan]]) -> None:
             print(f"\n{title}, {plan.config.steps:,} steps")
             _print_plan(plan, title, shown)
         if empty:
-            print(f"\n{': '.join(filter(None, (study, 'trains no network')))}")
+            print("\n" + ": ".join(filter(None, (study, "trains no network"))))
 
 
 def _print_plan(plan: Plan, title: str, shown: dict[Any, str]) -> None:
-    found = shapes(plan)
-    leaves_of = jax.tree_util.tree_leaves_with_path(found.state.params)
+    state, step_flops = shapes(plan)
+    params = jax.tree_util.tree_leaves_with_path(state.params)
     rows = tuple(
         (
             jax.tree_util.keystr(path, simple=True, separator="/"),
             str(leaf.shape),
             f"{leaf.size:,}",
         )
-        for path, leaf in leaves_of
+        for path, leaf in params
     )
     if shown.setdefault(rows, title) != title:
-        print(f"parameters as those of {shown[rows]}")
+        print(f"parameters: the same as those of {shown[rows]}")
     else:
         tables.print_table(("parameter", "shape", "number"), rows, right=(1, 2))
     counted = {
-        "parameters": sum(leaf.size for _, leaf in leaves_of),
-        "FLOPs a step": found.flops,
-        "FLOPs of all steps": found.flops * plan.config.steps,
-        "bytes, params": _bytes(found.state.params),
-        "bytes, optimizer": _bytes(found.state.opt_state),
+        "parameters": sum(leaf.size for _, leaf in params),
+        "FLOPs a step": step_flops,
+        "FLOPs of all steps": step_flops * plan.config.steps,
+        "bytes, params": _bytes(state.params),
+        "bytes, optimizer": _bytes(state.opt_state),
         "bytes, data": _bytes((plan.batches.arrays, plan.frozen)),
     }
     for name, number in counted.items():
@@ -142,6 +142,8 @@ def _print_plan(plan: Plan, title: str, shown: dict[Any, str]) -> None:
 
 
 def _bytes(tree: Any) -> int:
+    """Bytes of a tree's arrays, which may be abstract; a key counts as its data."""
+
     def size(leaf: Any) -> int:
         if jnp.issubdtype(leaf.dtype, jax.dtypes.prng_key):
             leaf = jax.eval_shape(jax.random.key_data, leaf)

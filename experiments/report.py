@@ -1,4 +1,4 @@
-"""What a launcher prints at its end: its claims as a table, and where pictures are."""
+"""A launcher's final report: its claims as a table, and the paths of its files."""
 
 from experiments import tables
 from experiments.tables import Cell
@@ -10,7 +10,7 @@ SIGNS = {True: "as expected", False: "NOT AS EXPECTED", None: "unscored"}
 
 
 def print_results(results: Results) -> None:
-    """The claims as a table, where the pictures are, and what else is kept."""
+    """Prints the claims as a table, the paths of the files, and the kept studies."""
     if results.claims:
         rows = [_row(claim) for claim in results.claims]
         tables.print_table(HEADINGS, rows, least=100)
@@ -38,9 +38,10 @@ def _row(claim: Claim) -> list[str | Cell]:
 
 
 def _band(band: tuple[float | None, float | None]) -> str:
+    """Formats a band: one number, "low to high", or a bound on one side."""
     low, high = ("" if end is None else f"{end:,.5g}" for end in band)
     if low == high:
         return low
-    return (
-        f"{low} to {high}" if low and high else (f">= {low}" if low else f"<= {high}")
-    )
+    if low and high:
+        return f"{low} to {high}"
+    return f">= {low}" if low else f"<= {high}"

@@ -1,12 +1,12 @@
-"""Runs the studies of a launcher, and keeps what earlier runs measured of the others.
+"""Runs a launcher's studies and merges their results into results.json.
 
-results.json of a launcher with studies has the claims and pictures of all studies that
-ever ran in the workdir, in the guide's order. A claim names its study, and "studies"
-says of each how it was measured: config, environment, duration, pictures. Running a
-study again replaces what is its own; a run that ends early leaves the studies it has
-finished.
+results.json holds one section per study that ever ran in the workdir, in the guide's
+order: its claims, and under "studies" its config, environment, duration and pictures.
+Running a study again replaces its own section only. The file is written after each
+study, so that an interrupted run keeps the finished ones.
 """
 
+import itertools
 import json
 import sys
 import time
@@ -25,11 +25,11 @@ SettingT = TypeVar("SettingT")
 
 
 class StudyRun(NamedTuple, Generic[SettingT]):
-    """A question of a part.
+    """One study of a launcher.
 
     Attributes:
-      run: answers it in a setting: claims, and pictures relative to the workdir.
-      plans: what it trains in a setting; nothing if not given.
+      run: setting -> measured claims, and pictures relative to the workdir.
+      plans: setting -> the study's trainings; none by default.
     """
 
     run: Callable[[SettingT], Measured]
@@ -37,11 +37,11 @@ class StudyRun(NamedTuple, Generic[SettingT]):
 
 
 class Section(NamedTuple):
-    """What results.json holds of one study.
+    """The part of results.json that belongs to one study.
 
     Attributes:
-      claims: as `Claim.to_json` gives them, with the study's name.
-      record: the figures, config, environment and wall seconds.
+      claims: the `Claim.to_json` dicts, each with the study's name added.
+      record: the study's figures, config, environment and wall seconds.
     """
 
     claims: list[dict[str, Any]]
@@ -49,14 +49,14 @@ class Section(NamedTuple):
 
 
 def chosen(name: str, studies: Mapping[str, Any]) -> list[str]:
-    """The studies that `--study=name` asks for."""
+    """The names of the studies that `--study=name` selects."""
     return [each for each in studies if name in ("all", each)]
 
 
 def plans_of(
     name: str, studies: Mapping[str, StudyRun[SettingT]], setting: SettingT
 ) -> dict[str, Iterable[Plan]]:
-    """What the studies asked for train, for `--dry`."""
+    """The trainings of the selected studies, for `--dry`."""
     return {each: studies[each].plans(setting) for each in chosen(name, studies)}
 
 
@@ -69,23 +69,24 @@ def run_studies(
     workdir: Path,
     started: float,
 ) -> Results:
-    """Runs the studies asked for, and writes results.json after each.
+    """Runs the selected studies, and writes results.json after each.
 
     Args:
       experiment: the launcher's name.
-      config: of the run.
-      name: of the study asked for, or all.
-      studies: in the guide's order.
-      setting: of the run.
-      workdir: of the run.
+      config: the run's config.
+      name: the selected study, or "all".
+      studies: name -> study, in the guide's order.
+      setting: passed to each study.
+      workdir: the run's folder.
       started: `time.monotonic()` when the run began.
 
     Returns:
-      What was measured now; `kept` names what results.json holds besides.
+      The results of this run; `kept` lists the other studies in results.json.
     """
-    asked = chosen(name, studies)
-    each = ((name, studies[name].run(setting)) for name in asked)
-    return record_sections(experiment, config, tuple(studies), each, workdir, started)
+    measured = ((each, studies[each].run(setting)) for each in chosen(name, studies))
+    return record_sections(
+        experiment, config, tuple(studies), measured, workdir, started
+    )
 
 
 def record_sections(
@@ -96,15 +97,19 @@ def record_sections(
     workdir: Path,
     started: float,
 ) -> Results:
-    """Writes one section after the other, each as soon as it is measured.
+    """Measures sections one by one, and writes results.json after each.
 
     Args:
       experiment: the launcher's name.
-      config: of the run.
-      order: of all sections that there may be.
-      measured: those of this run, by name; an iterator that makes them.
-      workdir: of the run; results.json lies there.
+      config: the run's config.
+      order: the names of all possible sections, in the order of results.json.
+      measured: yields (name, claims and pictures); a section is measured when the
+        iterator reaches it.
+      workdir: the run's folder, which holds results.json.
       started: `time.monotonic()` when the run began.
+
+    Returns:
+      The results of this run; `kept` lists the other sections in results.json.
     """
     path, fields = workdir / "results.json", dict(leaves(config))
     sections = read_sections(path)
@@ -136,9 +141,9 @@ def record_sections(
 
 
 def read_sections(path: Path) -> dict[str, Section]:
-    """The sections of a results.json; none where there is no file.
+    """Reads the sections of a results.json; returns none if there is no file.
 
-    A file of another layout is moved aside and named, so that its numbers are not lost.
+    A damaged file, or one with another layout, becomes results.unread-<number>.json.
     """
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
@@ -152,12 +157,13 @@ def read_sections(path: Path) -> dict[str, Section]:
     except FileNotFoundError:
         return {}
     except (ValueError, KeyError, TypeError, AttributeError):
-        aside = path.with_name("results.unread.json")
+        names = (f"results.unread-{number}.json" for number in itertools.count(1))
+        aside = next(p for name in names if not (p := path.with_name(name)).exists())
         if writes():
             path.replace(aside)
             print(
-                f"{path}: not of this version, or damaged; moved to {aside.name}, and "
-                "what is measured now is written anew.",
+                f"{path}: written by another version, or damaged; moved to "
+                f"{aside.name}. A new file is started.",
                 file=sys.stderr,
             )
         return {}
@@ -182,7 +188,7 @@ def _kept(
     order: tuple[str, ...],
     now: set[str],
 ) -> Iterator[str]:
-    """The kept studies, with the flags that were others when they were measured."""
+    """Describes the studies of earlier runs: name, and flags that differed then."""
     for name in order:
         if name in sections and name not in now:
             flags = ", ".join(
@@ -193,21 +199,21 @@ def _kept(
 
 
 def other_flags(record: dict[str, Any], fields: dict[str, Any]) -> dict[str, Any]:
-    """Flags with which a study was measured, where a run's are others.
+    """The flags of a stored study that differ from those of a run.
 
     Args:
-      record: of the study in results.json.
+      record: the study's record in results.json.
       fields: flag name -> value of the run.
 
     Returns:
-      Flag name -> the study's value; without what changes no number (the workdir, the
-      theme) and the name of the study.
+      Flag name -> the study's value. Flags that change no number (workdir, theme) and
+      the study's name are left out.
     """
-    aside = {*dict(leaves(Common())), "study"}
+    ignored = {*dict(leaves(Common())), "study"}
     config = record.get("config", {})
-    as_read = json.loads(json.dumps(fields))  # tuples and lists are the same there
+    as_read = json.loads(json.dumps(fields))  # tuples become lists, as in the record
     return {
         name: value
         for name, value in config.items()
-        if name not in aside and as_read.get(name) != value
+        if name not in ignored and as_read.get(name) != value
     }

@@ -1,7 +1,7 @@
-"""Tables on the terminal: in columns where there is room, else a block a row.
+"""Tables on the terminal: in columns if the terminal is wide enough, else stacked.
 
-All that a launcher prints by way of rich passes here. Cells are text: what looks like
-markup, a style or an emoji code in a statement, a path or a token stays as it is.
+All output through rich goes through this module. Cells are plain text: rich does not
+interpret markup, styles or emoji codes in a statement, a path or a token.
 """
 
 import shutil
@@ -15,16 +15,16 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-NARROW = 80  # characters; below, rows are stacked
-PLAIN = 120  # characters of a line where the output is no terminal
+NARROW = 80  # characters; tables narrower than this are stacked
+PLAIN = 120  # characters in a line if the output is not a terminal
 
 
 class Cell(NamedTuple):
-    """Text with a colour of its own.
+    """Text with a style of its own.
 
     Attributes:
-      text: shown as it is.
-      style: rich's; "" for none.
+      text: shown literally.
+      style: a style of rich; "" for none.
     """
 
     text: str
@@ -32,13 +32,13 @@ class Cell(NamedTuple):
 
 
 def width(plain: int = PLAIN) -> int:
-    """Characters in a line: $COLUMNS, else the terminal's, else `plain`."""
+    """The width of a line in characters: $COLUMNS, the terminal's width or `plain`."""
     size = shutil.get_terminal_size((plain, 24)).columns
     return max(size, 20)
 
 
 def text_of(cell: str | Cell | Text) -> Text:
-    """A cell as rich takes it, nothing in it read as markup."""
+    """Converts a cell to rich's Text, without interpreting markup."""
     if isinstance(cell, Text):
         return cell
     return Text(*cell) if isinstance(cell, Cell) else Text(cell)
@@ -55,15 +55,15 @@ def print_table(
     """Prints a table.
 
     Args:
-      headings: of the columns; the first names a row.
-      rows: the cells of each, as many as there are headings or fewer.
-      right: columns that are aligned to the right.
-      columns: characters in a line; 0 asks `width`.
-      least: characters that the columns need; with fewer each row is a block, its first
-        cell above a line for each other cell that is not empty.
+      headings: column headings; the first column names the row.
+      rows: the cells of each row; trailing cells may be missing.
+      right: indices of the right-aligned columns.
+      columns: width of a line in characters; 0 calls `width`.
+      least: the smallest width for a table in columns. Below it each row is printed as
+        a block: its first cell, then a line for each other cell that is not empty.
     """
     columns = columns or width()
-    # A pipe of any encoding gets what plain print would write.
+    # sys.stdout is passed so that its encoding and error handler apply, as in print.
     console = Console(width=columns, file=sys.stdout, highlight=False)
     if columns < least:
         for row in rows:
@@ -89,7 +89,7 @@ def _print_block(console: Console, headings: Sequence[str], row: list[Text]) -> 
 
 
 def print_lines(*lines: str) -> None:
-    """Prints lines, folded between words."""
+    """Prints lines, wrapped between words."""
     console = Console(width=width(), file=sys.stdout, highlight=False)
     for line in lines:
         console.print(Text(line))

@@ -1,10 +1,12 @@
-"""A run's folder: its name, its lock, and what it may hold before the run begins."""
+"""Checks of a run's folder (workdir): its lock, its path and its contents."""
 
 import fcntl
 import itertools
 import os
 import sys
 from pathlib import Path
+
+from absl import logging
 
 from nnguide.config import InputError
 from nnguide.plain_path import PlainPath
@@ -14,10 +16,10 @@ _locks: dict[Path, int] = {}  # the open lock files of this process
 
 
 def lock(workdir: Path) -> None:
-    """Takes a workdir for this process, until it ends.
+    """Locks a workdir until this process ends; warns where storage has no locks.
 
     Raises:
-      InputError: another one has it.
+      InputError: another process holds the lock.
     """
     path = workdir.resolve() / LOCK
     if path in _locks:
@@ -25,13 +27,19 @@ def lock(workdir: Path) -> None:
     file = os.open(path, os.O_RDWR | os.O_CREAT)
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
+    except BlockingIOError:
         owner = os.read(file, 20).decode().strip() or "unknown"
         os.close(file)
         raise InputError(
             f"--workdir={workdir}: process {owner} is running there; wait for it, or "
             "name another folder."
         ) from None
+    except OSError as error:  # some network storage has no locks
+        logging.warning(
+            "--workdir=%s: cannot be locked (%s); start no second run there.",
+            workdir,
+            error.strerror,
+        )
     os.ftruncate(file, 0)
     os.write(file, f"{os.getpid()}\n".encode())
     _locks[path] = file
@@ -41,24 +49,29 @@ def check_name(workdir: Path) -> None:
     """Checks that checkpoints can be written below this path.
 
     Raises:
-      InputError: their paths would be too long for the system, or its characters need
-        a link that cannot be made.
+      InputError: the checkpoints' paths would be too long for the system, or the path's
+        characters need a symbolic link that cannot be created (`PlainPath`).
     """
-    longest, kept_free = 4096, 512  # bytes of Linux's PATH_MAX; what is made inside
-    if len(os.fsencode(workdir.absolute())) > longest - kept_free:
+    path_max, reserved = 4096, 512  # bytes: Linux's PATH_MAX; for the paths inside
+    longest = path_max - reserved
+    if len(os.fsencode(workdir.absolute())) > longest:
         raise InputError(
-            f"--workdir={str(workdir)[:60]}...: longer than {longest - kept_free:,} "
-            "bytes; give a shorter path."
+            f"--workdir={str(workdir)[:60]}...: longer than {longest:,} bytes; give a "
+            "shorter path."
         )
     PlainPath(workdir.absolute()).close()
 
 
 def holds_something(workdir: Path) -> bool:
-    """Whether there is more than what a kill left of a first config.json."""
+    """Whether the workdir exists and holds anything worth keeping.
+
+    A run that is killed while it writes its first config.json leaves a lock and a
+    partial file; these do not count.
+    """
     if not workdir.is_dir():
         return workdir.exists()
-    left = ("config.json.partial", LOCK)
-    return any(path.name not in left for path in workdir.iterdir())
+    leftovers = ("config.json.partial", LOCK)
+    return any(path.name not in leftovers for path in workdir.iterdir())
 
 
 def move_aside(workdir: Path) -> None:

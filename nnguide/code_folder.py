@@ -1,7 +1,7 @@
-"""Folders for compiled programs: what is loaded from there runs with the user's rights.
+"""Folders for compiled programs, and the checks of their permissions.
 
-Nobody but the user and root may therefore be able to write to such a folder, or to put
-another one in its place.
+A program that is loaded from such a folder runs with the user's rights. Only the user
+and root may therefore write to the folder or replace it.
 """
 
 import contextlib
@@ -15,16 +15,17 @@ from nnguide.config import InputError
 
 
 def make(folder: Path) -> Path:
-    """Makes a folder for compiled programs, readable by the user alone, or checks it.
+    """Creates a folder for compiled programs with mode 700, or checks an existing one.
 
     Args:
-      folder: the folder; one that exists keeps its permissions.
+      folder: the folder; an existing one keeps its permissions.
 
     Returns:
-      The folder without symbolic links. Nobody else can change where that leads.
+      The folder's path with symbolic links resolved, so that no other user can redirect
+      it later.
 
     Raises:
-      InputError: others may write there, or it cannot be made.
+      InputError: other users may write to it or replace it, or it cannot be created.
     """
     try:
         for missing in [p for p in (folder, *folder.parents) if not p.exists()][::-1]:
@@ -36,8 +37,8 @@ def make(folder: Path) -> Path:
             _check(parent, parent.stat(), sticky_suffices=True)
     except OSError as error:
         raise InputError(
-            f"{error.filename or folder}: {error.strerror or error}, and compiled "
-            "programs are to be kept there; set NNGUIDE_CACHE to a folder of your own"
+            f"{error.filename or folder}: {error.strerror or error}, so compiled "
+            "programs cannot be kept there; set NNGUIDE_CACHE to a folder of your own"
         ) from error
     return folder
 
@@ -47,18 +48,18 @@ def check(path: Path) -> None:
 
     Raises:
       InputError: others may.
-      OSError: it cannot be looked at.
+      OSError: its status cannot be read.
     """
     _check(path, path.stat(), sticky_suffices=False)
 
 
 def _check(path: Path, status: os.stat_result, sticky_suffices: bool) -> None:
-    # Whoever owns the root folder can change everything; in a container it may not be
-    # the user 0.
+    # The owner of the root folder can change everything; in a container this may be a
+    # user other than 0.
     if status.st_uid not in (0, os.geteuid(), Path("/").stat().st_uid):
         fault, remedy = f"it belongs to user {status.st_uid}", ""
     elif _others_may_write(status) and not (
-        sticky_suffices and status.st_mode & stat.S_ISVTX  # none may remove another's
+        sticky_suffices and status.st_mode & stat.S_ISVTX  # only owners may rename
     ):
         mode = stat.S_IMODE(status.st_mode)
         fault = f"others may write to it (mode {mode:o})"
@@ -77,7 +78,7 @@ def _others_may_write(status: os.stat_result) -> bool:
 
 
 def _is_private(group: int) -> bool:
-    """Whether a group is the user's alone, as distributions with umask 002 make it."""
+    """Whether the user is a group's only member, as in distributions with umask 002."""
     try:
         entry, user = grp.getgrgid(group), pwd.getpwuid(os.geteuid()).pw_name
     except KeyError:

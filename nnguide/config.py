@@ -1,8 +1,8 @@
 """Command-line flags from a frozen dataclass, and a digest that names a run.
 
-A config is a frozen dataclass composed of the parts' configs. `define_flags` makes one
-typed absl flag a leaf field (`--train.steps`), so that `--help`, `--flagfile` and
-absl's spelling hints work; the result reads the parsed flags back into a config.
+A config is a frozen dataclass that may nest others. `define_flags` defines one typed
+absl flag for each leaf field (`--train.steps`), so that `--help`, `--flagfile` and
+absl's spelling hints work; its result builds a config from the parsed flags.
 """
 
 import csv
@@ -23,7 +23,7 @@ from absl import flags
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 else:
-    DataclassInstance = Any  # exists for type checkers only; beartype looks it up
+    DataclassInstance = Any  # typeshed is not importable; beartype needs a name
 
 flags.disclaim_key_flags()  # so that --help lists the flags under the launcher
 
@@ -37,17 +37,18 @@ _DEFINE = {
 
 
 class InputError(ValueError):
-    """Bad input at the border: one line that names what, where and the remedy.
+    """An error in the user's input: one line that says what, where and the remedy.
 
-    Launchers print it and end with exit status 1; any other exception is our bug.
+    Launchers print it and exit with status 1. Other exceptions are bugs, except the
+    `OSError`s that `experiments.border` reports.
     """
 
 
 def user_path(path: str | Path) -> Path:
-    """A path as a person writes it, with `~` expanded.
+    """Converts a path given by the user, and expands `~`.
 
     Raises:
-      InputError: it is the address of a bucket, or nobody knows the home it names.
+      InputError: it is a URL (a bucket), or the home folder is unknown.
     """
     if re.match(r"[A-Za-z][A-Za-z0-9+.-]+://", str(path)):
         raise InputError(
@@ -62,9 +63,9 @@ def user_path(path: str | Path) -> Path:
 
 
 def cache_folder(chosen: str | None = None) -> Path:
-    """Where data sets and compiled programs are kept between runs.
+    """The folder for data sets and compiled programs.
 
-    `chosen`, else $NNGUIDE_CACHE, else nnguide in $XDG_CACHE_HOME or ~/.cache.
+    It is `chosen`, else $NNGUIDE_CACHE, else nnguide in $XDG_CACHE_HOME or ~/.cache.
 
     Raises:
       InputError: no home folder is known.
@@ -75,7 +76,7 @@ def cache_folder(chosen: str | None = None) -> Path:
         return user_path(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "nnguide"
     except InputError:
         raise InputError(
-            "no home folder is known to keep data sets and compiled programs in; set "
+            "no home folder is known for the cache of data sets and programs; set "
             "NNGUIDE_CACHE to a folder that you may write."
         ) from None
 
@@ -87,13 +88,13 @@ Naming = Literal["grouped", "ungrouped", "alone"]
 def run_only(default: Any, naming: Naming = "grouped") -> Any:
     """Marks a field that does not change what is learned.
 
-    Such a field (a path, a kernel, a picture's theme) stays out of `digest` and
-    `differences`, so that changing it resumes the same run.
+    `digest` and `differences` ignore such a field (a path, a kernel, a picture's
+    theme), so that a run with another value resumes the same run.
 
     Args:
       default: the field's default; a nested config is marked as a whole.
-      naming: of a nested config's flags: after all groups it lies in
-        (`--train.parallel.mode`), without its own name, or with its own name alone
+      naming: the prefix of a nested config's flags: the enclosing groups and its own
+        name (`--train.parallel.mode`), the enclosing groups only, or its own name only
         (`--parallel.mode`).
 
     Returns:
@@ -103,7 +104,7 @@ def run_only(default: Any, naming: Naming = "grouped") -> Any:
 
 
 def ungrouped(default: Any) -> Any:
-    """Marks a nested config whose flags carry no group's name: `--dataset`.
+    """Marks a nested config whose flags omit its own name: `--dataset`.
 
     Args:
       default: a frozen dataclass.
@@ -115,7 +116,7 @@ def ungrouped(default: Any) -> Any:
 
 
 def alone(default: Any) -> Any:
-    """Marks a nested config whose flags carry its own name alone: `--dpo.beta`.
+    """Marks a nested config whose flags omit the enclosing groups: `--dpo.beta`.
 
     Args:
       default: a frozen dataclass.
@@ -130,23 +131,23 @@ MOST_SEED = 2**32 - 1
 
 
 def seed_field(flag: str) -> Any:
-    """A field for a seed, 0 by default, that refuses what has no key of its own.
+    """A dataclass field for a seed from 0 to 2^32 - 1, 0 by default.
 
-    JAX makes keys of 32 bits unless it computes with 64: a longer or negative seed
-    would silently draw what another one draws.
+    Without 64-bit mode JAX truncates seeds to 32 bits: a larger or negative seed would
+    silently give the key of another one.
 
     Args:
-      flag: the field's flag, which the refusal names.
+      flag: the field's flag, for the error message.
 
     Returns:
-      A default for a dataclass's field. It checks each value where it is set, which
-      leaves `__post_init__` to the config.
+      The field's default: a descriptor that raises InputError when another value is
+      assigned. The config's own `__post_init__` stays free.
     """
     return _Seed(flag)
 
 
 class _Seed:
-    """A descriptor; a dataclass takes what it gives the class as the default."""
+    """A descriptor; a dataclass takes its value on the class, 0, as the default."""
 
     def __init__(self, flag: str) -> None:
         self._flag = flag
@@ -166,7 +167,7 @@ class _Seed:
 
 
 def _group(field: "dataclasses.Field[Any]", prefix: str) -> str:
-    """What the flags of a nested config begin with."""
+    """The prefix of a nested config's flags."""
     if field.metadata.get("alone"):
         return f"{field.name}."
     return prefix if field.metadata.get("ungrouped") else f"{prefix}{field.name}."
@@ -175,23 +176,23 @@ def _group(field: "dataclasses.Field[Any]", prefix: str) -> str:
 def define_flags(
     default: ConfigT, prefix: str = "", shared: _Readers | None = None
 ) -> Callable[[], ConfigT]:
-    """Defines `--field` and `--group.field`; call the result after flags are parsed.
+    """Defines a flag for each field: `--field`, and `--group.field` if nested.
 
     The help texts are the `name: text` lines of the dataclasses' docstrings.
 
     Args:
-      default: holds the flags' defaults; may nest frozen dataclasses.
-      prefix: goes before every flag's name, for instance "train.".
-      shared: groups named alone that have flags already; two trainings of one launcher
-        share theirs, where their defaults are the same.
+      default: the flags' defaults; may nest frozen dataclasses.
+      prefix: prepended to every flag's name, for instance "train.".
+      shared: the `alone` groups whose flags are already defined, with their readers.
+        Two trainings of one launcher with equal defaults share these flags.
 
     Returns:
-      A function that reads the parsed flags into a config of `default`'s type. It
-      raises InputError where the config's own checks refuse a value.
+      A function that returns a config of `default`'s type; call it after the flags are
+      parsed. It raises InputError if the config's own checks reject a value.
 
     Raises:
-      TypeError: a field is no bool, int, float, str, `Literal` of strings, tuple of
-        int, float or str, or dataclass.
+      TypeError: a field's type is not bool, int, float, str, `Literal` of strings,
+        tuple of int, float or str, or a dataclass.
     """
     hints = typing.get_type_hints(type(default))
     texts = _field_texts(type(default))
@@ -212,9 +213,9 @@ def define_flags(
 
 
 def _field_texts(config_type: type) -> dict[str, str]:
-    """The `name: text` entries of the docstrings, continuation lines joined."""
+    """The `name: text` entries of a class's docstrings, continuation lines joined."""
     texts: dict[str, str] = {}
-    for parent in reversed(config_type.__mro__):  # a child's text wins
+    for parent in reversed(config_type.__mro__):  # subclasses override
         doc = inspect.cleandoc(parent.__doc__ or "")
         for name, text in re.findall(r"^ *(\w+): ((?:.+)(?:\n {4,}\S.*)*)", doc, re.M):
             texts[name] = re.sub(r"\s+", " ", text)
@@ -222,48 +223,49 @@ def _field_texts(config_type: type) -> dict[str, str]:
 
 
 def _define_flag(name: str, value: Any, hint: Any, text: str) -> Callable[[], Any]:
+    """Defines the flag of one leaf field; returns a function that reads its value."""
     if typing.get_origin(hint) in (types.UnionType, typing.Union):  # `int | None`
         (hint,) = (a for a in typing.get_args(hint) if a is not types.NoneType)
-    inside = typing.get_args(hint)
-    if typing.get_origin(hint) is Literal and isinstance(inside[0], str):
-        choice = flags.DEFINE_enum(name, value, inside, text)
+    arguments = typing.get_args(hint)
+    if typing.get_origin(hint) is Literal and isinstance(arguments[0], str):
+        choice = flags.DEFINE_enum(name, value, arguments, text)
         return lambda: choice.value
-    if typing.get_origin(hint) is tuple and inside[0] in (int, float, str):
-        return _define_tuple(name, value, inside[0], text)
+    if typing.get_origin(hint) is tuple and arguments[0] in (int, float, str):
+        return _define_tuple(name, value, arguments[0], text)
     if hint not in _DEFINE:
         raise TypeError(f"--{name}: no absl flag holds a {hint}.")
     leaf = _DEFINE[hint](name, value, text)
-    return lambda: _number_given(name, leaf.value)
+    return lambda: _not_nan(name, leaf.value)
 
 
-def _number_given(name: str, value: Any) -> Any:
-    """The value, unless it is no number, which every comparison lets pass."""
+def _not_nan(name: str, value: Any) -> Any:
+    """Returns the value; raises InputError for NaN, which range checks may miss."""
     if value != value:
         raise InputError(f"--{name}={value}: not a number; give one.")
     return value
 
 
-class _BlanksParser(flags.ListParser):
-    """Texts separated by commas, as they are; absl's own parser cuts their blanks.
+class _CsvParser(flags.ListParser):
+    """Parses strings separated by commas; keeps spaces, which absl's parser strips.
 
-    A text with a comma or a line feed stands between double quotes.
+    A string with a comma or a line feed must be in double quotes.
     """
 
     def parse(self, argument: str | list[str]) -> list[str]:
-        """The texts; a list is taken as it is."""
+        """Splits the argument; returns a list unchanged."""
         if isinstance(argument, list) or not argument:
             return list(argument)
         try:
             return next(csv.reader([argument], strict=True))
         except csv.Error as error:
             raise ValueError(
-                f"{error}; put a text with a comma or a line feed between double quotes"
+                f"{error}; put strings with commas or line feeds between double quotes"
             ) from None
 
 
 def _define_tuple(name: str, value: Any, item: Any, text: str) -> Callable[[], Any]:
     default = None if value is None else [str(v) for v in value]
-    parser = _BlanksParser() if item is str else flags.ListParser()
+    parser = _CsvParser() if item is str else flags.ListParser()
     serializer = flags.CsvListSerializer(",")
     items = flags.DEFINE(parser, name, default, text, serializer=serializer)
 
@@ -271,7 +273,7 @@ def _define_tuple(name: str, value: Any, item: Any, text: str) -> Callable[[], A
         if items.value is None:
             return None
         try:
-            return tuple(_number_given(name, item(v)) for v in items.value)
+            return tuple(_not_nan(name, item(v)) for v in items.value)
         except InputError:
             raise
         except ValueError as error:
@@ -290,8 +292,8 @@ def leaves(
 
     Args:
       config: a config, nested or not.
-      prefix: goes before every name.
-      learned_only: leaves out what is marked `run_only`.
+      prefix: prepended to every name.
+      learned_only: omits fields that are marked `run_only`.
     """
     for field in dataclasses.fields(config):
         if learned_only and field.metadata.get("run_only"):
@@ -304,7 +306,7 @@ def leaves(
 
 
 def groups(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields a config and all configs nested in it, each with its flags' prefix."""
+    """Yields (flag prefix, config) of a config and of all configs nested in it."""
     yield prefix, config
     for field in dataclasses.fields(config):
         value = getattr(config, field.name)
@@ -313,14 +315,14 @@ def groups(config: DataclassInstance, prefix: str = "") -> Iterator[tuple[str, A
 
 
 def digest(config: DataclassInstance) -> str:
-    """Eight hex digits that name what a config learns (`run_only` fields left out)."""
+    """Hashes a config without its `run_only` fields to eight hex digits."""
     learned = {k: _number(v) for k, v in leaves(config, learned_only=True)}
     text = json.dumps(learned, sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:8]
 
 
 def _number(value: Any) -> Any:
-    """Writes 3.0 as 3, so that a rate given as an integer names the same run."""
+    """Converts 3.0 to 3, so that both give the same digest."""
     if isinstance(value, list):
         return [_number(item) for item in value]
     return int(value) if isinstance(value, float) and value.is_integer() else value
@@ -332,15 +334,15 @@ def differences(
     """Compares a config with one read back from config.json.
 
     Args:
-      config: the config asked for.
-      saved: flag name -> value, as `dict(leaves(...))` gave them to JSON.
+      config: the requested config.
+      saved: flag name -> value, from the JSON of `dict(leaves(...))`.
 
     Returns:
-      Flag name -> (saved value, asked value) of every field that changes what is
-      learned and differs; a field that one side lacks counts as None there.
+      Flag name -> (saved value, requested value) of every field that differs and is
+      not `run_only`; the value of a missing field is None.
     """
     every = dict(leaves(config))
-    asked = dict(leaves(config, learned_only=True))
-    names = {*asked, *(name for name in saved if name not in every)}
-    pairs = {name: (saved.get(name), asked.get(name)) for name in sorted(names)}
+    requested = dict(leaves(config, learned_only=True))
+    names = {*requested, *(name for name in saved if name not in every)}
+    pairs = {name: (saved.get(name), requested.get(name)) for name in sorted(names)}
     return {name: (old, new) for name, (old, new) in pairs.items() if old != new}

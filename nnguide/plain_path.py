@@ -1,4 +1,4 @@
-"""A plain name for a folder whose own name some library would interpret."""
+"""A path without special characters to a folder whose own path has some."""
 
 import re
 import tempfile
@@ -8,19 +8,22 @@ from nnguide.config import InputError
 
 
 class PlainPath:
-    """A name for a folder in which no library finds anything to interpret.
+    """A path to a folder that contains no character with a special meaning.
 
-    Below Orbax, etils takes `[`, `*` and `?` anywhere in a path for a pattern and
-    `gs:/` for a bucket, and TensorStore takes a backslash for an escape: arrays are
-    written then that nobody can read. The system's loader of shared libraries takes
-    `$LIB` for a folder of its own. A folder with such characters is reached through a
-    symbolic link.
+    A folder whose path has such characters is accessed through a symbolic link. Orbax
+    needs this: etils treats `[`, `*` and `?` in a path as a glob pattern and `gs:/` as
+    a bucket, and TensorStore treats a backslash as an escape, so that the written
+    arrays cannot be read back. The dynamic linker needs it too: it expands `$LIB`.
 
     Args:
-      folder: absolute.
+      folder: an absolute path.
 
     Attributes:
-      path: the folder itself or a link to it, which lasts until `close`.
+      path: the folder itself, or a symbolic link to it that exists until `close`.
+
+    Raises:
+      InputError: a link is needed, and the folder of temporary files has special
+        characters in its path too.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -31,15 +34,15 @@ class PlainPath:
         temporary = Path(tempfile.gettempdir()).absolute()
         if not _is_plain(temporary):
             raise InputError(
-                f"{temporary}: the folder of temporary files must have a plain name "
-                f"to give {folder} one; set TMPDIR to such a folder."
+                f"{temporary}: the folder of temporary files has special characters in "
+                f"its path, so {folder} cannot be linked there; set TMPDIR to another."
             )
         self._home = tempfile.TemporaryDirectory(prefix="nnguide-", dir=temporary)
         self.path = Path(self._home.name, "run")
         self.path.symlink_to(folder, target_is_directory=True)
 
     def close(self) -> None:
-        """Removes the link."""
+        """Removes the link, if there is one."""
         if self._home:
             self._home.cleanup()
 

@@ -1,8 +1,9 @@
-"""What an experiment measured: claims with verdicts, and results.json.
+"""Claims with their verdicts, and results.json.
 
-Two questions are kept apart, both computed. The *verdict* is about the guide: does the
-measured value lie where the guide says it lies? `as_expected` is about us: does it lie
-where a correct implementation lands, by a paper, a closed form or arithmetic?
+A claim has two bands and two computed answers. `verdict` judges the guide: does the
+measured value lie in the band that the guide states? `as_expected` judges this
+implementation: does the value lie in the band of a correct implementation, which comes
+from a paper, a closed form or arithmetic?
 """
 
 import dataclasses
@@ -17,28 +18,28 @@ from typing import Any, Literal
 
 import nnguide
 
-Number = int | float  # counts are whole; beartype takes no int for a float
-Band = tuple[Number | None, Number | None]  # None: open on that side; ends belong to it
+Number = int | float  # beartype does not accept an int for a float
+Band = tuple[Number | None, Number | None]  # closed interval; None: unbounded
 Verdict = Literal["holds", "caveat", "false"]
 
 _SOURCES = ("nnguide", "experiments", ":(exclude,glob)**/__pycache__/**")
-# They point git to another repository; its own hooks run programs with them set.
-_ELSEWHERE = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"}
+# Variables that redirect git to another repository; git sets them for its hooks.
+_GIT_VARIABLES = {"GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_COMMON_DIR"}
 
 
 def lies_in(value: Number, band: Band) -> bool:
-    """Whether a value lies in a closed band; NaN lies in none."""
+    """Whether a value lies in a band; NaN lies in no band."""
     low, high = band
-    above = value >= (-math.inf if low is None else low)
-    return bool(above and value <= (math.inf if high is None else high))
+    above_low = value >= (-math.inf if low is None else low)
+    return bool(above_low and value <= (math.inf if high is None else high))
 
 
 @dataclasses.dataclass(frozen=True)
 class Caveat:
-    """Where a claim is true only in part.
+    """A restriction under which a claim is true.
 
     Attributes:
-      band: measured values for which the caveat is the verdict.
+      band: measured values for which the verdict is "caveat".
       says: the condition under which the claim holds, one sentence.
     """
 
@@ -48,19 +49,19 @@ class Caveat:
 
 @dataclasses.dataclass(frozen=True)
 class Claim:
-    """One sentence of the guide and the number that speaks for or against it.
+    """One statement of the guide and the number measured to check it.
 
     Attributes:
       id: part and name, for instance "1.parameter_count".
       statement: the guide's claim, one sentence.
       measured: the number measured in this run.
       stated: the band in which the claim holds.
-      expected: the band where a correct implementation lands.
+      expected: the band of a correct implementation's values.
       source: where `stated` and `expected` come from.
-      unit: of the three numbers; "" for a pure number.
-      caveat: the band, if any, where the claim holds in part.
-      needs: what a run must have to be scored, said for people; "" if nothing.
-      scored: whether this run has it.
+      unit: the unit of the three numbers; "" for a pure number.
+      caveat: the restriction and its band, if the claim is true only in part.
+      needs: what `expected` requires of a run, in words; "" if nothing.
+      scored: whether this run meets `needs`.
     """
 
     id: str
@@ -76,7 +77,7 @@ class Claim:
 
     @property
     def verdict(self) -> Verdict:
-        """The verdict on the guide's sentence."""
+        """The verdict on the guide's statement."""
         if lies_in(self.measured, self.stated):
             return "holds"
         if self.caveat and lies_in(self.measured, self.caveat.band):
@@ -85,13 +86,13 @@ class Claim:
 
     @property
     def as_expected(self) -> bool | None:
-        """Whether we measured what we should; None where the run is too small."""
+        """Whether the value lies in `expected`; None if the run is not scored."""
         return lies_in(self.measured, self.expected) if self.scored else None
 
     def to_json(self) -> dict[str, Any]:
-        """The claim as results.json holds it, verdicts computed."""
+        """The claim's entry in results.json, with both computed answers."""
         fields = dataclasses.asdict(self)
-        # JSON has no NaN and no infinity; readers other than Python stumble over them.
+        # JSON has no NaN and no infinity; parsers other than Python's reject them.
         fields["measured"] = float(self.measured) if isfinite(self.measured) else None
         return {**fields, "verdict": self.verdict, "as_expected": self.as_expected}
 
@@ -103,11 +104,11 @@ class Results:
     Attributes:
       experiment: the launcher's name.
       config: flag name -> value.
-      claims: what was measured, in the guide's order.
+      claims: the measured claims, in the guide's order.
       figures: file names of the pictures, relative to the workdir.
       wall_seconds: duration of this run.
-      workdir: where results.json and the pictures are.
-      kept: what results.json holds of earlier runs beside that, a line each.
+      workdir: the folder of results.json and the pictures.
+      kept: one line for each study of earlier runs that results.json still holds.
     """
 
     experiment: str
@@ -119,7 +120,7 @@ class Results:
     kept: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        """What results.json holds of this run."""
+        """The content of results.json for this run."""
         return {
             "experiment": self.experiment,
             "config": self.config,
@@ -130,12 +131,12 @@ class Results:
         }
 
     def save(self, path: Path) -> None:
-        """Writes results.json whole or not at all."""
+        """Writes results.json atomically."""
         write_whole(path, json.dumps(self.to_json(), indent=1) + "\n")
 
 
 def environment() -> dict[str, Any]:
-    """The stack and the machine a result was measured on."""
+    """The software versions, the device and the commit of a measurement."""
     import jax
 
     return {
@@ -151,10 +152,11 @@ def environment() -> dict[str, Any]:
 
 
 def _commit() -> str | None:
-    """The commit of this code, "-dirty" appended where its files are modified.
+    """The commit of this code, with "-dirty" appended if its files are modified.
 
-    None where no repository tracks them (an installation below somebody else's
-    project has that project's repository around it), and where git cannot say.
+    Returns:
+      None if git fails, or if no repository tracks the files: an installed package may
+      lie inside the repository of another project.
     """
     if _git("ls-files", "--error-unmatch", "--", "nnguide/results.py") is None:
         return None
@@ -166,19 +168,19 @@ def _commit() -> str | None:
 
 
 def _git(*arguments: str) -> str | None:
-    """What git prints, run beside our packages; None where it fails.
+    """The output of a git command run in this code's folder; None if it fails.
 
-    It fails without git, outside of repositories and in those of another user. It may
-    neither ask nor wait, and writes nothing.
+    It fails if git is missing, outside of repositories, and in another user's. The
+    command cannot prompt, is ended after 10 seconds and takes no locks.
     """
-    surroundings = {k: v for k, v in os.environ.items() if k not in _ELSEWHERE}
+    variables = {k: v for k, v in os.environ.items() if k not in _GIT_VARIABLES}
     try:
         done = subprocess.run(
             ["git", "-c", "core.fsmonitor=false", *arguments],
             cwd=Path(__file__).resolve().parents[1],
-            env={**surroundings, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
+            env={**variables, "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"},
             stdin=subprocess.DEVNULL,
-            start_new_session=True,  # without a terminal
+            start_new_session=True,  # detaches it from the terminal
             capture_output=True,
             timeout=10,
             check=True,
@@ -189,9 +191,13 @@ def _git(*arguments: str) -> str | None:
 
 
 def write_whole(path: Path, content: str | bytes) -> None:
-    """Writes a file so that a kill at any moment leaves the old one or the new one.
+    """Writes a file atomically: a kill leaves either the old or the new content.
 
-    Of several processes that run one program, the first one writes.
+    In a run with several processes, only process 0 writes.
+
+    Args:
+      path: the file; its folder must exist.
+      content: the new content.
     """
     import jax
 

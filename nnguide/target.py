@@ -1,7 +1,7 @@
-"""The kind of device that a program is compiled for, and whether it will run at all.
+"""The platform that programs are traced for, and whether only FLOPs are counted.
 
-It is the kind at hand, except in a dry run, which compiles for a pod from a laptop:
-what a model chooses by platform (a kernel, a type, a loop) is then chosen for the pod.
+The platform is the local one, except in a dry run that compiles for another (a TPU pod
+from a laptop). Choices by platform (a kernel, a dtype, a loop) then suit that platform.
 """
 
 import contextlib
@@ -10,17 +10,17 @@ from contextvars import ContextVar
 
 import jax
 
-_elsewhere: ContextVar[str] = ContextVar("elsewhere", default="")
+_override: ContextVar[str] = ContextVar("platform_override", default="")
 _counting: ContextVar[bool] = ContextVar("counting", default=False)
 
 
 def platform() -> str:
     """The platform as `jax.default_backend()` names it: cpu, gpu or tpu."""
-    return _elsewhere.get() or jax.default_backend()
+    return _override.get() or jax.default_backend()
 
 
 def compute_capability() -> tuple[int, ...] | None:
-    """Of the NVIDIA GPUs here, (9, 0) for Hopper; None where there are none."""
+    """The compute capability of the local NVIDIA GPU, (9, 0) for Hopper, or None."""
     device = jax.local_devices()[0]
     if "cuda" not in device.client.platform_version:
         return None
@@ -29,29 +29,29 @@ def compute_capability() -> tuple[int, ...] | None:
 
 @contextlib.contextmanager
 def compiling_for(name: str) -> Iterator[None]:
-    """While it lasts, programs are traced for another platform.
+    """Context in which programs are traced for another platform.
 
     Args:
       name: cpu, gpu or tpu.
     """
-    token = _elsewhere.set(name)
+    token = _override.set(name)
     try:
         yield
     finally:
-        _elsewhere.reset(token)
+        _override.reset(token)
 
 
 def is_counting() -> bool:
-    """Whether programs are traced for their FLOPs alone."""
+    """Whether programs are traced only to count their FLOPs."""
     return _counting.get()
 
 
 @contextlib.contextmanager
 def counting_flops() -> Iterator[None]:
-    """While it lasts, operations are traced as sums and products that a jaxpr shows.
+    """Context in which every operation is traced as jaxpr primitives.
 
-    Kernels that hide theirs stand aside, those asked for by name too. Nothing that is
-    traced here is meant to run.
+    Opaque kernels are replaced by reference implementations, even if selected by name,
+    because a jaxpr does not show their FLOPs. Programs traced here should not be run.
     """
     token = _counting.set(True)
     try:
@@ -61,11 +61,11 @@ def counting_flops() -> Iterator[None]:
 
 
 def convolution_options() -> dict[str, str] | None:
-    """Options of `jax.jit` for networks of convolutions; None where its own are best.
+    """Compiler options for `jax.jit` of convolutional networks; None for the defaults.
 
-    On CPUs XLA hands whole groups of operations to a library (YNNPACK) whose 3 x 3
-    convolutions take 1.5 to 2 times as long as those of Eigen (jaxlib 0.10.2, two
-    cores); its products and sums are the faster ones, so it keeps those.
+    On CPUs XLA passes fusions to the library YNNPACK, whose 3 x 3 convolutions take 1.5
+    to 2 times as long as Eigen's (jaxlib 0.10.2, two cores). Its matrix products and
+    reductions are faster than Eigen's. The options restrict YNNPACK to those.
     """
     if platform() != "cpu":
         return None

@@ -1,8 +1,7 @@
-"""Reading text files: UTF-8, with a byte order mark or without, or one line of error.
+"""Reads the user's text files, which must be UTF-8.
 
-Every text that a person gives us (a training text, JSON lines, a tokenizer, a test set)
-passes through here. The mark U+FEFF that some editors put before a text is no part of
-it.
+All of them (training texts, JSON lines, tokenizers, test sets) are read here. A byte
+order mark, U+FEFF, which some editors write first, is removed.
 """
 
 from pathlib import Path
@@ -11,10 +10,10 @@ from nnguide.config import InputError
 
 
 def read_text(path: Path) -> str:
-    """The text of a file; its line ends stay as they are.
+    """Reads a file; line endings stay unchanged.
 
     Raises:
-      InputError: the file cannot be read, or is not UTF-8 (its line is named).
+      InputError: the file cannot be read, or is not UTF-8; the message names the line.
     """
     try:
         content = path.read_bytes()
@@ -25,10 +24,10 @@ def read_text(path: Path) -> str:
     try:
         return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        # The decoder counts from behind the mark and names the bytes it looked at.
+        # error.object and error.start refer to the bytes after the byte order mark.
         before = error.object[: error.start]
         byte = error.object[error.start]
         raise InputError(
-            f"{path}:{before.count(10) + 1}: cannot be read as a text (byte "
+            f"{path}:{before.count(10) + 1}: cannot be read as text (byte "
             f"0x{byte:02x} is not UTF-8 there: {error.reason}); save the file as UTF-8."
         ) from error

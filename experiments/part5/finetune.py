@@ -1,4 +1,4 @@
-"""Supervised fine-tuning: a model of documents learns to be the assistant in one.
+"""Supervised fine-tuning: a pre-trained language model learns to be an assistant.
 
 Source: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., arXiv
 2203.02155, section 3.5.
@@ -33,25 +33,26 @@ from nnguide.results import Claim
 from nnguide.training import Task
 
 HELDOUT = 200  # conversations that the loss is measured on
-LONG = 100  # tokens in which the user's turn would begin, were the model to hand over
+LONG = 100  # tokens; an answer is longer if no user turn begins within them
 
 
 class Demonstrated(NamedTuple):
-    """Conversations to learn from, and held out."""
+    """Conversations to train on, and held-out ones."""
 
     learned: turns.Rows
     heldout: turns.Rows
 
 
 def demonstrated(bot: Chatbot, found: Conversations | None) -> Demonstrated:
-    """The conversations that fine-tuning imitates.
+    """Tokenizes the conversations for fine-tuning.
 
     Args:
       bot: the chatbot.
-      found: of a file, two or more; None makes dialogues.
+      found: a file's conversations, two or more; None generates dialogues.
 
     Raises:
-      InputError: one is too long for the model, or has characters it lacks.
+      InputError: a conversation exceeds the model's context, or has characters that
+        the tokenizer lacks.
     """
     if found is None:
         (train, heldout), config = bot.questions, bot.config
@@ -68,7 +69,13 @@ def demonstrated(bot: Chatbot, found: Conversations | None) -> Demonstrated:
 
 
 def plan(bot: Chatbot, base: Params, shown: Demonstrated) -> Plan:
-    """The fine-tuning; of the pre-trained parameters, shapes describe it."""
+    """The fine-tuning as a plan.
+
+    Args:
+      bot: the chatbot.
+      base: the pre-trained parameters; shapes suffice for a description.
+      shown: the conversations.
+    """
     config, (learned, heldout) = bot.config, shown
     functions = finetuning.functions(*bot.model)
     low_rank = config.method == "low_rank"
@@ -86,7 +93,11 @@ def plan(bot: Chatbot, base: Params, shown: Demonstrated) -> Plan:
 
 
 def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
-    """Fine-tunes, or reads back what was tuned."""
+    """Fine-tunes the model, or restores the fine-tuned parameters.
+
+    Returns:
+      The parameters; low-rank factors are merged into them.
+    """
     config, low_rank = bot.config, bot.config.method == "low_rank"
     announce("fine-tuning")
     fit = plan(bot, base, shown).fit(bot.folder, start=None if low_rank else base)
@@ -97,25 +108,26 @@ def finetuned(bot: Chatbot, base: Params, shown: Demonstrated) -> Params:
 def _rows(
     bot: Chatbot, conversations: Sequence[Conversation], names: Sequence[str] = ()
 ) -> turns.Rows:
+    """Tokenizes conversations; errors refer to a conversation by its name."""
     template, marked = bot.template, []
     names = names or [f"dialogue {n + 1}" for n in range(len(conversations))]
     for name, (turn_pairs, system) in zip(names, conversations, strict=True):
         opening = f"{system}\n\n" if system else ""
-        own = ChatTemplate(opening, template.user, template.assistant)
+        with_system = ChatTemplate(opening, template.user, template.assistant)
         said = [Turn(*pair) for pair in turn_pairs]
         with turns.naming(name):
-            marked.append(turns.marked(own, bot.tokenizer, said))
+            marked.append(turns.marked(with_system, bot.tokenizer, said))
     return turns.as_rows(marked, bot.model.config.context, names)
 
 
 def claims(bot: Chatbot, base: Said, tuned: Said, past: float) -> list[Claim]:
-    """What the pre-trained and the fine-tuned model do with a question.
+    """Claims on the answers before and after fine-tuning.
 
     Args:
       bot: the chatbot.
-      base: what the pre-trained model answers.
-      tuned: what the fine-tuned one does.
-      past: as `runs_past` measures the pre-trained one.
+      base: the pre-trained model's answers.
+      tuned: the fine-tuned model's answers.
+      past: `runs_past` of the pre-trained model.
     """
     source = "3Blue1Brown, Large Language Models explained briefly"
     unit = f"share of {len(base.worth)} answers that end in {bot.config.new_tokens}"
@@ -138,7 +150,7 @@ def claims(bot: Chatbot, base: Said, tuned: Said, past: float) -> list[Claim]:
 
 
 def runs_past(bot: Chatbot, params: Params) -> float:
-    """How often a model never hands the word back to the user, left to itself."""
+    """The share of sampled answers in which no user turn begins within LONG tokens."""
     speaker = Speaker(bot.model, params, bot.tokenizer)
     prompts = [
         turns.prompt_tokens(bot.template, bot.tokenizer, question.asked)
@@ -151,8 +163,10 @@ def runs_past(bot: Chatbot, params: Params) -> float:
 
 
 def _ended(said: Said) -> float:
+    """The share of answers that end with a stop token."""
     return float(np.asarray(said.answers.ended).mean())
 
 
 def _right(said: Said) -> float:
+    """The share of answers that the judge scores above one half."""
     return float((said.worth > 0.5).mean())

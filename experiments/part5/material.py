@@ -1,4 +1,4 @@
-"""What the rungs learn from, read and checked before the first of them is trained."""
+"""The training data of all stages, read and checked before the first training."""
 
 from typing import NamedTuple
 
@@ -19,12 +19,12 @@ DIALOGUES = "dialogues"
 
 
 class Material(NamedTuple):
-    """Conversations to imitate, and preference pairs where a file holds them.
+    """Data of the stages after pre-training.
 
     Attributes:
-      demonstrations: of fine-tuning.
-      pairs: of the reward model; None where the chatbot's own answers are paired, or
-        none are needed.
+      demonstrations: conversations for supervised fine-tuning.
+      pairs: preference pairs for the reward model; None if they are sampled from the
+        chatbot later, or not needed.
     """
 
     demonstrations: Demonstrated
@@ -32,24 +32,26 @@ class Material(NamedTuple):
 
 
 def read(bot: Chatbot, rung: Rung) -> Material:
-    """Reads what the trainings up to a rung need.
+    """Reads the data that the trainings up to a stage need.
+
+    Args:
+      bot: the chatbot; its config names the data set.
+      rung: the last stage.
 
     Raises:
-      InputError: a file holds too few records for the rung, or one that is bad.
+      InputError: a file holds too few records for the stage, or a bad one.
     """
     config = bot.config
     if config.dataset == DIALOGUES:
         return Material(finetune.demonstrated(bot, None), None)
     found = load_conversations(config.dataset, config.skip_bad_lines)
     _check_enough(config.dataset, found, rung)
-    shown = finetune.demonstrated(bot, found)
-    return Material(
-        shown, None if rung == "finetune" else reward.paired_in_file(bot, found)
-    )
+    pairs = None if rung == "finetune" else reward.paired_in_file(bot, found)
+    return Material(finetune.demonstrated(bot, found), pairs)
 
 
 def _check_enough(dataset: str, found: Conversations, rung: Rung) -> None:
-    """Of each kind one record at least is learned from, and one held out."""
+    """Checks that each kind has a record to train on and one to hold out."""
     said, pairs = len(found.conversations), len(found.preferences)
     if said >= 2 and (pairs >= 2 or rung == "finetune"):
         return
@@ -66,14 +68,14 @@ def _check_enough(dataset: str, found: Conversations, rung: Rung) -> None:
 
 
 def keep_record(bot: Chatbot, base_steps: int) -> None:
-    """Writes down what the bot's folder is made from, where that is not done yet.
+    """Checks the data record of the bot's folder, and adds what it lacks.
 
     Args:
-      bot: whose trainings are in the folder.
-      base_steps: that the pre-trained model was trained for.
+      bot: the chatbot whose trainings are in the folder.
+      base_steps: number of pre-training steps.
 
     Raises:
-      InputError: the folder was made from something else.
+      InputError: the folder was made from another base model or other data.
     """
     data = of_base(base_steps)
     if bot.config.dataset != DIALOGUES:
@@ -85,11 +87,15 @@ def keep_record(bot: Chatbot, base_steps: int) -> None:
 
 
 def of_base(steps: int) -> dict[str, str]:
-    """What the record says of a pre-trained model after so many steps."""
+    """The record's entry for a model that was pre-trained for this many steps."""
     return {"the pre-trained model": f"{steps} steps"}
 
 
 def check_record(bot: Chatbot, data: dict[str, str]) -> None:
-    """Checks that the bot's folder was made from these data."""
-    remedy = "or move the folder away, which trains anew"
+    """Checks that the bot's folder was made from these data.
+
+    Raises:
+      InputError: it was made from others.
+    """
+    remedy = "or move the folder away to train again"
     data_record.check(bot.folder, data, remedy)

@@ -1,4 +1,4 @@
-"""A reward model learns what the judge prefers, from pairs of the chatbot's answers.
+"""Reward modelling: training on the judge's preferences between pairs of answers.
 
 Source: Ouyang et al., arXiv 2203.02155, section 3.5.
 """
@@ -33,29 +33,29 @@ from nnguide.results import Claim
 from nnguide.training import Task
 from nnguide.transformer.model import Transformer
 
-UNENDED = 1.0  # what an answer loses that never ends; the model has seen none
+UNENDED = 1.0  # penalty of an answer without an end, which no training pair has
 
 
 class Pairs(NamedTuple):
-    """Preference pairs to learn from, and held out."""
+    """Preference pairs to train on, and held-out ones."""
 
     learned: turns.Rows
     heldout: turns.Rows
 
     def first(self, count: int) -> "Pairs":
-        """With fewer to learn from."""
+        """The same with only the first `count` training pairs."""
         learned = turns.Rows(*(leaf[:count] for leaf in self.learned))
         return Pairs(learned, self.heldout)
 
 
 class Rewarded(NamedTuple):
-    """A reward model and what it was taught.
+    """A trained reward model.
 
     Attributes:
-      params: with a head.
-      pairs: it learned from.
-      accuracy: on pairs it has not seen: how often the chosen answer's number is the
-        larger one.
+      params: the transformer's parameters and those of the scalar head.
+      pairs: the training pairs.
+      accuracy: share of held-out pairs in which the chosen answer has the higher
+        reward.
     """
 
     params: Params
@@ -64,15 +64,15 @@ class Rewarded(NamedTuple):
 
 
 def paired(bot: Chatbot, tuned: Params) -> Pairs:
-    """What the judge prefers of the chatbot's answers.
+    """Samples pairs of answers and orders them by the judge's preference.
 
     Args:
-      bot: whose answers are judged.
-      tuned: the fine-tuned model, which gives them.
+      bot: the chatbot.
+      tuned: the fine-tuned parameters, from which the answers are sampled.
     """
     train, heldout = bot.questions
     pairs, noise = bot.config.pairs, bot.config.noise
-    # Held out: clear cases of questions that none is taught by.
+    # The held-out pairs have no label noise, no ties and no training question.
     return Pairs(
         _rows(bot, _sampled(bot, tuned, train, pairs, noise, 2)),
         _rows(bot, _sampled(bot, tuned, heldout, max(pairs // 4, 8), 0.0, 3)),
@@ -80,10 +80,15 @@ def paired(bot: Chatbot, tuned: Params) -> Pairs:
 
 
 def paired_in_file(bot: Chatbot, found: Conversations) -> Pairs:
-    """What a file's preference pairs say; two or more.
+    """Tokenizes a file's preference pairs.
+
+    Args:
+      bot: the chatbot.
+      found: the file's content, with two pairs or more.
 
     Raises:
-      InputError: one is too long for the model, or has characters it lacks.
+      InputError: a pair exceeds the model's context, or has characters that the
+        tokenizer lacks.
     """
     cut = held_from(len(found.preferences))
     learned, heldout = (
@@ -94,10 +99,10 @@ def paired_in_file(bot: Chatbot, found: Conversations) -> Pairs:
 
 
 def imagined(bot: Chatbot) -> Pairs:
-    """As many pairs as are asked for, of the right shape and empty.
+    """Zero-filled pairs with the shapes of `paired`.
 
-    They describe a training before there is a model to give answers; of a file, its own
-    may be fewer.
+    They stand in for sampled pairs in a dry run, where no model can be sampled. The
+    real pairs may be fewer, because some samples are discarded.
     """
     config, length = bot.config, bot.model.config.context
 
@@ -126,13 +131,13 @@ def plan(bot: Chatbot, pairs: Pairs, name: str = "reward") -> Plan:
 def rewarded(
     bot: Chatbot, tuned: Params, pairs: Pairs, name: str = "reward"
 ) -> Rewarded:
-    """Teaches a reward model, or reads it back.
+    """Trains a reward model, or restores it.
 
     Args:
-      bot: whose answers are judged.
-      tuned: the fine-tuned model, from which it starts.
-      pairs: as `paired` gives them.
-      name: of the training.
+      bot: the chatbot.
+      tuned: the fine-tuned parameters, which initialize the reward model.
+      pairs: preference pairs.
+      name: the training's name.
     """
     announce(f"reward model of {len(pairs.learned.tokens):,} pairs")
     start = with_head(tuned, bot.model.config.embedding)
@@ -145,9 +150,10 @@ def _sampled(
     bot: Chatbot, tuned: Params, questions: Sequence[Question], count: int,
     noise: float, stream: int,
 ) -> Sequence[Preference]:  # fmt: skip
-    """Two answers each to questions in turn, as the judge orders them.
+    """Samples two answers to each question and orders them by the judge's score.
 
-    Answers that never ended make no pair: with an end put to them they would be others.
+    Pairs with an unfinished answer are discarded: `turns.pair_rows` ends every answer
+    with a line break, which an unfinished one lacks.
     """
     asked = [questions[number % len(questions)] for number in range(count)]
     keys = jax.random.split(jax.random.key(bot.seed + stream))
@@ -156,13 +162,13 @@ def _sampled(
         asked, _ended_texts(one), _ended_texts(other), one.worth, other.worth,
         strict=True,
     )  # fmt: skip
-    # Held out, a tie would count as a coin's throw; there is nothing to be right about.
+    # Held out (no noise), ties are discarded: their order would be random.
     kept = [(q, a, b) for q, a, b, first, second in each if noise or first != second]
     return preference_pairs(kept, noise, bot.seed)
 
 
 def _ended_texts(said: Said) -> list[str]:
-    """The answers, "" for those that never ended."""
+    """The answers' texts; "" for unfinished answers."""
     ended = np.asarray(said.answers.ended)
     return [text if end else "" for text, end in zip(said.texts, ended, strict=True)]
 
@@ -172,28 +178,28 @@ def _rows(
 ) -> turns.Rows:
     if not pairs:
         raise InputError(
-            "--feedback.pairs: the model gave the same answer twice to every question, "
-            "so that there is nothing to prefer; ask for more pairs or fine-tune for "
-            "fewer steps."
+            "--feedback.pairs: both sampled answers to every question were the same: "
+            "there is no preference to learn; give more pairs or fewer "
+            "--feedback.finetune_steps."
         )
     length = bot.model.config.context
     return turns.pair_rows(bot.template, bot.tokenizer, pairs, length, names)
 
 
 def as_reward(bot: Chatbot, params: Params) -> Any:
-    """The reward model as what rollouts ask."""
+    """The reward model as a function (answers, question numbers) -> rewards."""
     module = Transformer(*bot.model)
 
     @jax.jit
-    def worth(params: Params, answers: Answers) -> Array:
-        found = reward_model.rewards(module, params, *joined(answers))
-        return found - UNENDED * (~answers.ended)
+    def rewards(params: Params, answers: Answers) -> Array:
+        scores = reward_model.rewards(module, params, *joined(answers))
+        return scores - UNENDED * (~answers.ended)
 
-    return lambda answers, numbers: worth(params, answers)
+    return lambda answers, numbers: rewards(params, answers)
 
 
 def claims(bot: Chatbot, found: Rewarded) -> list[Claim]:
-    """How well it foresees the judge."""
+    """The claim on the reward model's accuracy on held-out pairs."""
     return [
         Claim(
             "5.reward_accuracy",
@@ -212,5 +218,10 @@ def claims(bot: Chatbot, found: Rewarded) -> list[Claim]:
 
 
 def mean_reward(reward: Any, answers: Answers) -> float:
-    """What a reward model thinks of answers, on average."""
+    """The mean reward of answers.
+
+    Args:
+      reward: from `as_reward`.
+      answers: the sampled answers.
+    """
     return float(np.mean(reward(answers, None)))

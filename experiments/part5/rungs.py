@@ -1,12 +1,12 @@
-"""The rungs from a model of documents to a chatbot that pleases, one above the other.
+"""The stages after pre-training: fine-tuning, reward model, RLHF, over-optimization.
 
-`climb` goes up to the stage asked for; what was trained before is read back.
+`climb` runs the stages up to the selected one and restores finished trainings.
 
 Sources: 3Blue1Brown, "Large Language Models explained briefly"; Ouyang et al., arXiv
 2203.02155; Gao et al., arXiv 2210.10760.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 
 import jax
 import numpy as np
@@ -34,33 +34,32 @@ from nnguide.results import Claim
 from nnguide.transformer.model import initial_params
 
 EVERY: tuple[Algorithm, ...] = ("dpo", "ppo", "grpo")
-WEAK_PAIRS = 50  # that the weak reward model learns from
+WEAK_PAIRS = 50  # training pairs of the weak reward model
 SHOWN = 6  # questions in the picture of answers
-# Of results.json, which a later climb replaces one by one.
+# The sections of results.json; a later run replaces each section that it measures.
 SECTIONS = (
     "finetune", "reward", "dpo", "ppo", "grpo", "rlhf", "over_optimized", "smaller",
 )  # fmt: skip
-BY_CHANCE = (
-    0.1  # two means over 136 answers of one model differ by less, 95 times in 100
-)
+# Two means over 136 answers of one model differ by less in 95% of cases.
+BY_CHANCE = 0.1
 
 
 def climb(
     bot: Chatbot, base: Params, learned: Material, before: Said, rung: Rung,
     algorithm: Algorithm,
 ) -> Iterator[tuple[str, Measured]]:  # fmt: skip
-    """Trains what is missing up to a rung, and measures every rung on the way.
+    """Runs the stages up to `rung` and measures each.
 
     Args:
-      bot: what is tuned, and how.
+      bot: the chatbot.
       base: the pre-trained parameters.
-      learned: what is learned from.
+      learned: the training data.
       before: the pre-trained model's answers.
-      rung: how far; ladder goes through all algorithms and over-optimizes too.
-      algorithm: of rlhf.
+      rung: the last stage; ladder runs all algorithms, then the over-optimization.
+      algorithm: the algorithm of the stage rlhf.
 
     Yields:
-      Sections of results.json, of those in `SECTIONS`.
+      (name, claims and pictures) of sections of results.json; see `SECTIONS`.
     """
     tuned = finetune.finetuned(bot, base, learned.demonstrations)
     after = examine(bot, tuned)
@@ -70,13 +69,13 @@ def climb(
     if rung == "finetune":
         return
     pairs = learned.pairs or reward.paired(bot, tuned)
-    teacher = reward.rewarded(bot, tuned, pairs)
-    yield "reward", (reward.claims(bot, teacher), [])
+    reward_model = reward.rewarded(bot, tuned, pairs)
+    yield "reward", (reward.claims(bot, reward_model), [])
     if rung == "reward":
         return
     found: dict[Algorithm, Improved] = {}
     for name in EVERY if rung == "ladder" else (algorithm,):
-        found[name] = rlhf.improved(bot, tuned, teacher, name)
+        found[name] = rlhf.improved(bot, tuned, reward_model, name)
         yield name, ([_preferred_to_tuned(bot, name, found[name], after)], [])
     pictures_of_all = [_frontier(bot, found), _answers(bot, before, after, found)]
     yield "rlhf", ([_preferred_to_base(bot, found, before)], pictures_of_all)
@@ -87,7 +86,7 @@ def climb(
 
 
 def plans(bot: Chatbot, rung: Rung, algorithm: Algorithm) -> Iterator[Plan]:
-    """What `climb` trains where nothing is trained yet, named from the workdir on."""
+    """The trainings of `climb` in an empty workdir, named relative to the workdir."""
     for plan in _plans(bot, rung, algorithm):
         yield plan._replace(name=f"{bot.folder.name}/{plan.name}")
 
@@ -122,7 +121,7 @@ def _plans(bot: Chatbot, rung: Rung, algorithm: Algorithm) -> Iterator[Plan]:
 def _preferred_to_base(
     bot: Chatbot, found: dict[Algorithm, Improved], before: Said
 ) -> Claim:
-    """The judge's preference for the best policy over the pre-trained model."""
+    """The claim that the judge prefers the best policy to the pre-trained model."""
     shares = {
         name: preferred(each.said.worth, before.worth) for name, each in found.items()
     }
@@ -144,7 +143,7 @@ def _preferred_to_base(
 def _preferred_to_tuned(
     bot: Chatbot, name: Algorithm, found: Improved, after: Said
 ) -> Claim:
-    """The judge's preference for a policy over the fine-tuned model."""
+    """The claim that the judge prefers a policy to the fine-tuned model."""
     share, half = preferred(found.said.worth, after.worth)
     return Claim(
         f"5.{name}_preferred_to_tuned",
@@ -160,6 +159,7 @@ def _preferred_to_tuned(
 
 
 def _frontier(bot: Chatbot, found: dict[Algorithm, Improved]) -> str:
+    """Draws the judge's score over the KL divergence for each algorithm."""
     columns = {
         name.upper(): np.array(each.points).T  # kl, reward, worth
         for name, each in found.items()
@@ -173,6 +173,7 @@ def _frontier(bot: Chatbot, found: dict[Algorithm, Improved]) -> str:
 def _answers(
     bot: Chatbot, before: Said, after: Said, found: dict[Algorithm, Improved]
 ) -> str:
+    """Draws the answers of every model to up to two questions of each kind."""
     questions = bot.questions.heldout
     kinds: dict[str, list[int]] = {}
     for place, question in enumerate(questions):
@@ -184,7 +185,7 @@ def _answers(
         bot.theme,
         [questions[place].asked for place in chosen],
         {
-            name: (_of(each.texts, chosen), each.worth[chosen])
+            name: ([each.texts[place] for place in chosen], each.worth[chosen])
             for name, each in said.items()
         },
         {name: each.worth.mean() for name, each in said.items()},
@@ -193,11 +194,8 @@ def _answers(
     return style.save(drawing, bot.folder, "answers", **texts)
 
 
-def _of(texts: Sequence[str], chosen: Sequence[int]) -> list[str]:
-    return [texts[place] for place in chosen]
-
-
 def _over_optimized(bot: Chatbot, tuned: Params, weak: Rewarded) -> tuple[Claim, str]:
+    """Optimizes a weak reward model too far; claims that the judge's score falls."""
     points = np.array(rlhf.over_optimized(bot, tuned, weak).points, float)
     kl, opinion, worth = points.T
     pairs = min(WEAK_PAIRS, len(weak.pairs.tokens))

@@ -1,8 +1,8 @@
-"""A small model that learned to answer, against a larger one that only read.
+"""Compares a small fine-tuned model with a larger model that is only pre-trained.
 
 InstructGPT with 1.3 billion parameters was preferred to GPT-3 with 175 billion. Here
-the small model is pre-trained on the same batches as the large one, and fine-tuned; it
-learns from no feedback.
+the small model is pre-trained on the same batches as the large one, then fine-tuned,
+without RLHF.
 
 Source: Ouyang et al., arXiv 2203.02155, section 1.
 """
@@ -31,10 +31,10 @@ FOLDER = "smaller"
 
 
 def smaller(setting: Setting, bot: Chatbot) -> tuple[Setting, Chatbot]:
-    """The same with the small model, in a folder of its own.
+    """Copies of the setting and the chatbot with the small model and its own folder.
 
     Raises:
-      InputError: the large model's choices do not go with the small sizes.
+      InputError: the large model's other options are invalid for the small sizes.
     """
     config = dataclasses.replace(
         bot.model.config, layers=LAYERS, embedding=EMBEDDING, heads=HEADS
@@ -49,9 +49,15 @@ def smaller(setting: Setting, bot: Chatbot) -> tuple[Setting, Chatbot]:
 def whole_ladder(
     setting: Setting, bot: Chatbot, pretraining: Callable[[Setting], Plan]
 ) -> Iterator[Plan]:
-    """All trainings of --stage=ladder, named from the workdir on."""
+    """All trainings of --stage=ladder, named relative to the workdir.
+
+    Args:
+      setting: the setting of the large model's pre-training.
+      bot: the large chatbot.
+      pretraining: setting -> the plan of a pre-training.
+    """
     yield pretraining(setting)
-    yield from rungs.plans(bot, "ladder", "grpo")  # the ladder takes every algorithm
+    yield from rungs.plans(bot, "ladder", "grpo")  # ladder ignores the algorithm
     shrunk, small = smaller(setting, bot)
     for plan in (pretraining(shrunk), *rungs.plans(small, "finetune", "grpo")):
         yield plan._replace(name="/".join(filter(None, (FOLDER, plan.name))))
@@ -65,26 +71,29 @@ def study(
     steps: int,
     pretrained: Callable[[Setting], Params],
 ) -> Claim:
-    """Trains the small model, or reads it back, and lets the judge compare.
+    """Trains or restores the small model, and compares its answers by the judge.
 
     Args:
-      setting: of the pre-training.
+      setting: the setting of the large model's pre-training.
       bot: the large chatbot.
-      base: the large pre-trained model, of which it is made.
-      large: what that answers.
-      steps: of both pre-trainings.
-      pretrained: trains the model of a setting as the large one was.
+      base: the large model's pre-trained parameters.
+      large: the large pre-trained model's answers.
+      steps: number of steps of each pre-training.
+      pretrained: setting -> parameters of its model, pre-trained as the large one.
+
+    Returns:
+      The claim that the small model is preferred.
     """
     shrunk, small = smaller(setting, bot)
     shrunk.workdir.mkdir(exist_ok=True)
     announce("a smaller model, pre-trained, then fine-tuned")
-    read = pretrained(shrunk)
+    small_base = pretrained(shrunk)
     material.keep_record(small, steps)
     shown = material.read(small, "finetune").demonstrations
-    tuned = finetune.finetuned(small, read, shown)
+    tuned = finetune.finetuned(small, small_base, shown)
     said = examine(small, tuned)
     share, half = preferred(said.worth, large.worth)
-    times = _count(base) / _count(tuned)
+    ratio = _count(base) / _count(tuned)
     return Claim(
         "5.small_tuned_preferred",
         "a small model tuned to answer is preferred to a larger one that only read",
@@ -92,7 +101,7 @@ def study(
         (0.5, 1),
         (0.6, 1),
         "Ouyang et al., section 1: 1.3B preferred to 175B",
-        unit=f"of {len(said.worth)} answers, ties half, +-{half:.3f}; 1 to {times:.0f} "
+        unit=f"of {len(said.worth)} answers, ties half, +-{half:.3f}; 1 to {ratio:.0f} "
         "in parameters",
         needs=NEEDS,
         scored=bot.known,

@@ -1,9 +1,9 @@
-"""Conversations and preferences from JSON lines, in the two usual layouts.
+"""Conversations and preference pairs from JSON lines.
 
 {"messages": [{"role": "user", "content": "..."}, {"role": "assistant", ...}, ...]} is a
 conversation; the first message may be a "system" one. {"prompt": "...", "chosen":
-"...", "rejected": "..."} is a preference pair. A file may hold both; other fields of a
-line are left alone.
+"...", "rejected": "..."} is a preference pair. A file may hold both kinds of lines;
+other fields of a line are ignored.
 """
 
 import dataclasses
@@ -21,11 +21,11 @@ ROLES = ("user", "assistant")
 
 
 class Conversation(NamedTuple):
-    """What was said.
+    """A conversation between a user and an assistant.
 
     Attributes:
-      turns: what the user said and what the assistant answered, in order.
-      system: what came before; "" where nothing did.
+      turns: pairs of the user's message and the assistant's answer, in order.
+      system: the system message; "" for none.
     """
 
     turns: tuple[tuple[str, str], ...]
@@ -42,14 +42,14 @@ class Preference(NamedTuple):
 
 @dataclasses.dataclass(frozen=True)
 class Conversations:
-    """What a file holds.
+    """The content of a file.
 
     Attributes:
       conversations: in the file's order.
       preferences: in the file's order.
-      skipped: bad lines that were left out.
-      conversations_at: file and line of each conversation, for messages.
-      preferences_at: of each preference pair.
+      skipped: number of bad lines that were skipped.
+      conversations_at: "file:line" of each conversation, for error messages.
+      preferences_at: "file:line" of each preference pair.
     """
 
     conversations: tuple[Conversation, ...]
@@ -60,19 +60,19 @@ class Conversations:
 
 
 class _BadLineError(Exception):
-    """What is wrong with a line, and the remedy."""
+    """A bad line; the message says what is wrong with it, and the remedy."""
 
 
 def load_conversations(dataset: str, skip_bad_lines: bool = False) -> Conversations:
-    """Reads `jsonl:PATH`.
+    """Reads the file that `jsonl:PATH` names.
 
     Args:
-      dataset: the flag's value.
-      skip_bad_lines: leaves bad lines out and counts them, instead of stopping.
+      dataset: the flag's value, `jsonl:PATH`.
+      skip_bad_lines: skips and counts bad lines instead of raising an error.
 
     Raises:
-      InputError: a line is bad (file, line, remedy), the file cannot be read, or no
-        good line is left.
+      InputError: a line is bad (the message names file, line and remedy), the file
+        cannot be read, or it has no good line.
     """
     path = conversations_file(dataset)
     lines = _lines(path)
@@ -84,7 +84,7 @@ def load_conversations(dataset: str, skip_bad_lines: bool = False) -> Conversati
         except _BadLineError as problem:
             if not skip_bad_lines:
                 raise InputError(
-                    f"{path}:{number}: {problem}, or leave such lines out with "
+                    f"{path}:{number}: {problem}, or skip such lines with "
                     "--skip_bad_lines."
                 ) from None
             skipped += 1
@@ -95,13 +95,13 @@ def load_conversations(dataset: str, skip_bad_lines: bool = False) -> Conversati
         )
     if skipped:
         logging.warning("%s: %d bad lines of %d skipped", path, skipped, len(lines))
-    said = [(at, each) for at, each in found if isinstance(each, Conversation)]
+    conversations = [(at, each) for at, each in found if isinstance(each, Conversation)]
     pairs = [(at, each) for at, each in found if isinstance(each, Preference)]
     return Conversations(
-        tuple(each for _, each in said),
+        tuple(each for _, each in conversations),
         tuple(each for _, each in pairs),
         skipped,
-        tuple(at for at, _ in said),
+        tuple(at for at, _ in conversations),
         tuple(at for at, _ in pairs),
     )
 
@@ -110,18 +110,18 @@ def conversations_file(dataset: str) -> Path:
     """The file that `jsonl:PATH` names.
 
     Raises:
-      InputError: the flag's value is another.
+      InputError: the value does not begin with `jsonl:`.
     """
     if not dataset.startswith("jsonl:"):
         raise InputError(
-            f"conversations {dataset!r}: known is jsonl:PATH, a file of JSON lines."
+            f"conversations {dataset!r}: give jsonl:PATH, a file of JSON lines."
         )
     return user_path(dataset.removeprefix("jsonl:"))
 
 
 def _lines(path: Path) -> list[tuple[int, str]]:
-    """The lines that are not empty, with their numbers from 1 on."""
-    # Not splitlines: a JSON text may hold other line separators as they are.
+    """The non-empty lines, with their numbers counted from 1."""
+    # Not splitlines: JSON strings may contain other line separators unescaped.
     lines = read_text(path).split("\n")
     return [(n, line) for n, line in enumerate(lines, start=1) if line.strip()]
 
@@ -145,27 +145,31 @@ def _read(line: str) -> Conversation | Preference:
 
 def _conversation(messages: Any) -> Conversation:
     if not isinstance(messages, list) or not messages:
-        raise _BadLineError('"messages" is no list of messages; give one or more turns')
-    said = [_message(message, place) for place, message in enumerate(messages)]
+        raise _BadLineError(
+            '"messages" is not a list of messages; give one or more turns'
+        )
+    said = [_message(message, index) for index, message in enumerate(messages)]
     system = said.pop(0)[1] if said[0][0] == "system" else ""
-    for place, (role, _) in enumerate(said):
-        wanted = ROLES[place % 2]
-        if role == wanted:
+    for index, (role, _) in enumerate(said):
+        expected = ROLES[index % 2]
+        if role == expected:
             continue
         if role == "system":
+            number = index + (2 if system else 1)
             raise _BadLineError(
-                f"message {place + 1} is a second or late system message; leave it out"
+                f"message {number} is a second or late system message; remove it"
             )
-        between = "user" if wanted == "user" else "assistant"
-        running = f"two {role} turns running" if place else "it begins with an answer"
-        raise _BadLineError(f"{running}; put the {between}'s turn between or before")
+        fault = f"two {role} turns in a row" if index else "it begins with an answer"
+        where = "between" if index else "before it"
+        raise _BadLineError(f"{fault}; add the {expected}'s turn {where}")
     if not said or len(said) % 2:
         raise _BadLineError("the last user turn has no answer; add it or drop the turn")
     texts = [text for _, text in said]
     return Conversation(tuple(zip(texts[::2], texts[1::2], strict=True)), system)
 
 
-def _message(message: Any, place: int) -> tuple[str, str]:
+def _message(message: Any, index: int) -> tuple[str, str]:
+    """The role and the text of a message."""
     role, text = (
         (message.get("role"), message.get("content"))
         if isinstance(message, dict)
@@ -173,8 +177,8 @@ def _message(message: Any, place: int) -> tuple[str, str]:
     )
     if role not in (*ROLES, "system") or not isinstance(text, str):
         raise _BadLineError(
-            f'message {place + 1} has no "role" of user, assistant or system with a '
-            '"content" that is a text; give both'
+            f'message {index + 1} needs a "role" (user, assistant or system) and a '
+            '"content" that is a string; give both'
         )
     if not text.strip():
         raise _BadLineError(f"an empty {role} turn; write something or drop the turn")
@@ -185,20 +189,19 @@ def _preference(content: dict[str, Any]) -> Preference:
     texts = [content[name] for name in Preference._fields]
     for name, text in zip(Preference._fields, texts, strict=True):
         if not isinstance(text, str) or not text.strip():
-            raise _BadLineError(f'"{name}" is empty or no text; write something')
+            raise _BadLineError(f'"{name}" is empty or not a string; write something')
     if texts[1] == texts[2]:
-        raise _BadLineError(
-            "chosen and rejected are equal, which prefers nothing; drop the pair"
-        )
+        raise _BadLineError("chosen and rejected are equal; drop the pair")
     return Preference(*texts)
 
 
 def to_lines(each: Iterable[Conversation | Preference]) -> str:
-    """The JSON lines that `load_conversations` reads back."""
+    """Writes conversations and preference pairs as JSON lines."""
     return "".join(json.dumps(_content(one)) + "\n" for one in each)
 
 
 def _content(one: Conversation | Preference) -> dict[str, Any]:
+    """The JSON object of one line."""
     if isinstance(one, Preference):
         return one._asdict()
     said = [("system", one.system)] if one.system else []

@@ -58,8 +58,8 @@ class _BatchSource:
         except Exception as error:  # in a thread of Grain's, which ends with it
             reason = f"{type(error).__name__}: {error}".splitlines()[0]
             raise InputError(
-                f"the data of step {index} cannot be read ({reason}); mend them and "
-                "give the same command again, which goes on from here."
+                f"the data of step {index} cannot be read ({reason}); fix them and "
+                "run the same command again; it resumes from here."
             ) from error
 
     def __repr__(self) -> str:  # Grain compares it when it restores an iterator

@@ -1,12 +1,9 @@
-"""What tells the contents of data apart: sha256 digests.
+"""Identities of data: sha256 digests of file contents.
 
-A run keeps the identities of its data, so that the same command on a file that was
-edited in place is noticed.
-
-Up to 1 GiB every byte counts, and the identity of one file is what `sha256sum` prints.
-Of more, 1,024 blocks of 1 MiB count, spread evenly from the first byte to the last, and
-the size: reading a corpus of terabytes at every start would take hours. A change that
-keeps the size and lies between the blocks is not seen.
+A run records them, so that a later run notices a file that was edited in place. Up to
+1 GiB in total every byte is hashed; one file's digest is then what `sha256sum` prints.
+Above that, the size and 1,024 evenly spaced blocks of 1 MiB are hashed, because reading
+terabytes at every start takes hours. A change between these blocks is not detected.
 """
 
 import hashlib
@@ -15,30 +12,34 @@ from pathlib import Path
 
 from nnguide.config import InputError
 
-WHOLE = 1 << 30  # bytes that are read one and all
-BLOCK, BLOCKS = 1 << 20, 1024  # bytes of a block, blocks of what is larger
+WHOLE = 1 << 30  # bytes; data up to this size are hashed completely
+BLOCK, BLOCKS = 1 << 20, 1024  # bytes in a block; number of blocks of larger data
+LEAST = 16  # blocks of a file, if there are many
 
 
 def blocks(size: int, most: int = BLOCKS) -> Iterator[tuple[int, int]]:
-    """The first byte and the length of each block of a file that counts.
+    """Yields (first byte, length) of each block of a file that is read.
 
     Args:
-      size: of the file, bytes.
-      most: blocks of a file that is not read whole; the first and the last are among
-        them.
+      size: the file's size in bytes.
+      most: the largest number of blocks. A file with more is sampled at evenly spaced
+        blocks, including the first and, from two blocks on, the last.
     """
     most = max(most, 1)
     if size <= most * BLOCK:
         yield from ((at, min(BLOCK, size - at)) for at in range(0, size, BLOCK))
         return
-    last = (size - BLOCK) // 8 * 8  # no id of 2 or 4 bytes is cut
+    last = (size - BLOCK) // 8 * 8  # aligned: blocks do not split token ids
     for number in range(most):
         start = last * number // max(most - 1, 1) // 8 * 8
         yield start, size - start if start == last else BLOCK
 
 
 def files_sha256(paths: Sequence[Path]) -> str:
-    """The identity of files, in their order; their names do not count.
+    """Hashes the contents of files, in their order; their names are ignored.
+
+    Args:
+      paths: the files; above 1 GiB in total each gets a share of the blocks.
 
     Raises:
       InputError: a file cannot be read.
@@ -46,7 +47,10 @@ def files_sha256(paths: Sequence[Path]) -> str:
     try:
         sizes = [path.stat().st_size for path in paths]
         total = sum(sizes)
-        shares = [size if total <= WHOLE else BLOCKS * size // total for size in sizes]
+        shares = [
+            size if total <= WHOLE else max(min(LEAST, BLOCKS), BLOCKS * size // total)
+            for size in sizes
+        ]
         digests = [
             _sha256(path, size, share)
             for path, size, share in zip(paths, sizes, shares, strict=True)
@@ -61,12 +65,12 @@ def files_sha256(paths: Sequence[Path]) -> str:
 
 
 def _sha256(path: Path, size: int, most: int) -> str:
-    """The digest of one file's blocks; of their size too where some are left out."""
-    seen = hashlib.sha256()
+    """Hashes a file's blocks, preceded by its size if some are left out."""
+    digest = hashlib.sha256()
     if size > max(most, 1) * BLOCK:
-        seen.update(f"{size} bytes, of which blocks:".encode())
+        digest.update(f"{size} bytes, of which blocks:".encode())
     with path.open("rb") as file:
         for start, length in blocks(size, most):
             file.seek(start)
-            seen.update(file.read(length))
-    return seen.hexdigest()
+            digest.update(file.read(length))
+    return digest.hexdigest()

@@ -1,4 +1,4 @@
-"""Images with labels by row: in memory, or read from the files of a prepared set."""
+"""Labelled images with random access: in memory, or in the files of a data set."""
 
 import dataclasses
 import functools
@@ -16,24 +16,24 @@ from nnguide.data.identity import files_sha256
 
 @runtime_checkable
 class ImageSource(Protocol):
-    """A random-access set of images of one size; an example is a dict of two arrays.
+    """A random-access data set of images of one size.
 
     Its `repr` is the same in every process that opens the same set.
     """
 
     @property
     def label_names(self) -> tuple[str, ...]:
-        """What each label stands for, by its number."""
+        """The name of each class, by its label."""
         ...
 
     @property
     def origin(self) -> str:
-        """The set, its split and the folder it was taken from, for people."""
+        """The set's name, its split and its folder, for messages."""
         ...
 
     @property
     def sha256(self) -> str:
-        """Of the images, the labels and their names, wherever they lie."""
+        """A digest of the images, the labels and the label names."""
         ...
 
     def __len__(self) -> int: ...
@@ -43,15 +43,15 @@ class ImageSource(Protocol):
         ...
 
     def __getitems__(self, rows: Sequence[SupportsIndex]) -> list[dict[str, Any]]:
-        """Several examples; what PyTorch and TFDS call a batched read."""
+        """Several examples; the batched read of PyTorch and TFDS."""
         ...
 
     def take(self, rows: Int[np.ndarray, "B"]) -> dict[str, Any]:
-        """Those examples stacked in new memory: "image" (B, ...) and "label" (B,)."""
+        """Those examples stacked into new arrays: "image" (B, ...) and "label" (B,)."""
         ...
 
     def arrays(self) -> dict[str, Any]:
-        """The whole set stacked. Do not write to it."""
+        """The whole set as two arrays, which must not be modified."""
         ...
 
 
@@ -60,10 +60,10 @@ class ArraySource:
     """A set held in memory.
 
     Attributes:
-      images: the pixels, 0 (background) ... 255.
+      images: pixels from 0 (background) to 255.
       labels: the class of each image.
-      label_names: what each label stands for.
-      origin: the set, its split and the folder it was taken from.
+      label_names: the name of each class.
+      origin: the set's name, its split and its folder.
     """
 
     images: UInt8[np.ndarray, "N height width channels"]
@@ -76,15 +76,15 @@ class ArraySource:
 
     @property
     def sha256(self) -> str:
-        """Of shape, pixels, labels and their names."""
+        """A digest of shape, pixels, labels and label names; hashed once."""
         return self._sha256
 
     @functools.cached_property
     def _sha256(self) -> str:
-        seen = hashlib.sha256(f"{self.images.shape} {self.label_names}".encode())
-        seen.update(np.ascontiguousarray(self.images).data)
-        seen.update(np.ascontiguousarray(self.labels, "<i4").data)
-        return seen.hexdigest()
+        digest = hashlib.sha256(f"{self.images.shape} {self.label_names}".encode())
+        digest.update(np.ascontiguousarray(self.images).data)
+        digest.update(np.ascontiguousarray(self.labels, "<i4").data)
+        return digest.hexdigest()
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -96,7 +96,7 @@ class ArraySource:
         return [self[row] for row in rows]
 
     def take(self, rows: Int[np.ndarray, "B"]) -> dict[str, Any]:
-        """Those examples stacked in new memory."""
+        """Those examples stacked into new arrays."""
         return {"image": self.images[rows], "label": self.labels[rows]}
 
     def arrays(self) -> dict[str, Any]:
@@ -112,10 +112,10 @@ class RecordSource:
     """A set read record by record from files; it may be larger than memory.
 
     Attributes:
-      records: random access to dicts that hold "image" and "label".
-      label_names: what each label stands for.
-      origin: the set, its split and the folder it was taken from.
-      files: where the records are.
+      records: random access to dicts with "image" and "label".
+      label_names: the name of each class.
+      origin: the set's name, its split and its folder.
+      files: the files of the records.
     """
 
     records: Any
@@ -125,7 +125,7 @@ class RecordSource:
 
     @property
     def sha256(self) -> str:
-        """Of the files and the labels' names."""
+        """A digest of the files and the label names; hashed once."""
         return self._sha256
 
     @functools.cached_property
@@ -141,21 +141,24 @@ class RecordSource:
 
     def __getitems__(self, rows: Sequence[SupportsIndex]) -> list[dict[str, Any]]:
         try:
-            found = self.records.__getitems__([int(row) for row in rows])
-            if any(one["image"] is None for one in found):
+            records = self.records.__getitems__([int(row) for row in rows])
+            if any(record["image"] is None for record in records):
                 raise ValueError("a record is missing")
         except (OSError, RuntimeError, ValueError) as error:
-            reason = str(error).splitlines()[0]
+            reason = (str(error).splitlines() or [type(error).__name__])[0]
             raise InputError(
                 f"{self.origin}: damaged ({reason}); prepare the set again"
             ) from error
         return [
-            {"image": _with_channels(one["image"]), "label": np.int32(one["label"])}
-            for one in found
+            {
+                "image": _with_channels(record["image"]),
+                "label": np.int32(record["label"]),
+            }
+            for record in records
         ]
 
     def take(self, rows: Int[np.ndarray, "B"]) -> dict[str, Any]:
-        """Those examples stacked in new memory."""
+        """Those examples stacked into new arrays."""
         examples = self.__getitems__(list(rows))
         sizes = {example["image"].shape for example in examples}
         if len(sizes) > 1:
@@ -173,7 +176,7 @@ class RecordSource:
         return self.take(np.arange(len(self)))
 
     def arrays(self) -> dict[str, Any]:
-        """The whole set, read once."""
+        """The whole set as two arrays, read once and kept in memory."""
         return self._arrays
 
     def __repr__(self) -> str:
@@ -181,6 +184,7 @@ class RecordSource:
 
 
 def _with_channels(image: np.ndarray) -> np.ndarray:
+    """Adds the channel axis that greyscale records lack."""
     return image[..., None] if image.ndim == 2 else image
 
 

@@ -1,8 +1,8 @@
 """Token ids in a `.bin` file, memory-mapped: little-endian integers, one after another.
 
-nanoGPT's files hold nothing else; which integers they are, the caller says. llm.c's
-begin with 256 int32: a magic number, a version, the number of tokens, zeros. The magic
-number says whether uint16 (GPT-2) or uint32 (Llama 3) follow.
+nanoGPT's files hold nothing else, so the caller gives the dtype. llm.c's files begin
+with a header of 256 int32: magic number, version, number of tokens, zeros. The magic
+number gives the dtype, uint16 (GPT-2) or uint32 (Llama 3).
 Sources: github.com/karpathy/nanoGPT, data/openwebtext/prepare.py;
 github.com/karpathy/llm.c, dev/data/data_common.py.
 """
@@ -20,7 +20,7 @@ from nnguide.data.identity import WHOLE, blocks
 TokensDtype = Literal["uint16", "uint32"]
 TokenIds = UInt16[np.ndarray, "N"] | UInt32[np.ndarray, "N"]
 
-_LAYOUTS: dict[int, tuple[int, TokensDtype]] = {  # magic -> version, ids
+_LAYOUTS: dict[int, tuple[int, TokensDtype]] = {  # magic -> version, dtype
     20240520: (1, "uint16"),
     20240801: (7, "uint32"),
 }
@@ -32,39 +32,39 @@ _OTHER_KINDS = {
     b"\x28\xb5\x2f\xfd": "packed by zstd",
     b"PAR1": "a Parquet file",
 }
-_MOST = 2**31  # ids are int32 on the device
-_FEW = 32  # pairs of ids, from which on halves of wider ones can be told
+_ID_LIMIT = 2**31  # ids are int32 on the device
+_MIN_PAIRS = 32  # fewer pairs of ids are too few to recognise halves of wider ids
 
 
 def map_tokens(
     path: Path, vocabulary_size: int, dtype: TokensDtype = "uint16"
 ) -> TokenIds:
-    """Maps a file of token ids, after looking for ids too large.
+    """Memory-maps a file of token ids, after checking it.
 
-    All of a file of up to 1 GiB is looked through, of a larger one 1,024 blocks of
-    1 MiB from its beginning to its end.
+    The check reads all ids of a file of up to 1 GiB, and 1,024 evenly spaced blocks of
+    1 MiB of a larger one.
 
     Args:
-      path: the file, in any of the layouts.
+      path: the file, with or without a header.
       vocabulary_size: every id must lie below it.
-      dtype: of the ids of a file without a header; a header's own goes before.
+      dtype: the ids' dtype in a file without a header; a header takes precedence.
 
     Raises:
-      InputError: there is no such file, it is empty or of another layout, kind or
-        length than it says, an id lies past the vocabulary, or ids said to be uint16
-        are uint32.
+      InputError: the file is missing, empty, of another format, or of another length
+        than its header says; an id is not below `vocabulary_size`; or the ids look like
+        halves of wider integers, which means that `dtype` is wrong.
     """
-    begin, ids = _layout(path, dtype)
-    tokens = np.memmap(path, f"<u{np.dtype(ids).itemsize}", "r", begin)
-    if not begin:
-        _check_not_halves(path, tokens, ids)
+    offset, found = _layout(path, dtype)
+    tokens = np.memmap(path, f"<u{np.dtype(found).itemsize}", "r", offset)
+    if not offset:
+        _check_not_halves(path, tokens, found)
     for start, part in _parts(tokens):
         _check_ids(path, start, part, vocabulary_size)
     return tokens
 
 
 def _layout(path: Path, dtype: TokensDtype) -> tuple[int, TokensDtype]:
-    """Where the ids begin, in bytes, and what they are."""
+    """The offset of the ids in bytes, and their dtype."""
     try:
         size = path.stat().st_size
         with path.open("rb") as file:
@@ -78,19 +78,19 @@ def _layout(path: Path, dtype: TokensDtype) -> tuple[int, TokensDtype]:
             )
     words = np.frombuffer(beginning[: len(beginning) // 4 * 4], "<i4")
     if len(words) and int(words[0]) in _LAYOUTS:
-        return _HEADER, _of_header(path, size, words)
+        return _HEADER, _header_dtype(path, size, words)
     _check_no_header(path, words)
     width = np.dtype(dtype).itemsize
     if size == 0 or size % width:
         raise InputError(
             f"{path}: {size:,} bytes do not hold tokens of {width} bytes each; give a "
-            f"file of {dtype} ids, or what they are with --tokens_dtype"
+            f"file of {dtype} ids, or their dtype with --tokens_dtype"
         )
     return 0, dtype
 
 
-def _of_header(path: Path, size: int, words: np.ndarray) -> TokensDtype:
-    """What ids a known header says follow."""
+def _header_dtype(path: Path, size: int, words: np.ndarray) -> TokensDtype:
+    """The ids' dtype from an llm.c header, which is checked against the file's size."""
     if size < _HEADER:
         raise InputError(
             f"{path}: {size:,} bytes, fewer than the {_HEADER:,} of the llm.c header "
@@ -105,16 +105,16 @@ def _of_header(path: Path, size: int, words: np.ndarray) -> TokensDtype:
         raise InputError(
             f"{path}: its llm.c header says version {found} and {count:,} tokens, "
             f"where version {version} and {(size - _HEADER) / width:,.10g} were "
-            "expected; the file is of another kind or cut short"
+            "expected; the file has another format or is cut short"
         )
     return ids
 
 
 def _check_no_header(path: Path, words: np.ndarray) -> None:
-    """Refuses what looks like a header that is not known.
+    """Raises InputError if the file seems to begin with an unknown header.
 
-    llm.c's magic numbers are dates, with a small version behind. A header of another
-    program is a few numbers before zeros.
+    llm.c's magic numbers are dates, followed by a small version number. Other programs'
+    headers are a few numbers padded with zeros.
     """
     if len(words) < 2:
         return
@@ -133,7 +133,7 @@ def _check_no_header(path: Path, words: np.ndarray) -> None:
 
 
 def _parts(tokens: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    """Stretches of the ids that are looked through, and where each begins."""
+    """Yields (first index, ids) of each part of the file that is checked."""
     width, size = tokens.dtype.itemsize, tokens.nbytes
     for start, length in blocks(size, size if size <= WHOLE else 1024):
         first = start // width
@@ -141,38 +141,40 @@ def _parts(tokens: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
 
 
 def _check_ids(path: Path, start: int, part: np.ndarray, vocabulary_size: int) -> None:
-    most = min(vocabulary_size, _MOST)
-    if len(part) and part.max() >= most:
-        place = int(np.argmax(part >= most))
+    limit = min(vocabulary_size, _ID_LIMIT)
+    if len(part) and part.max() >= limit:
+        index = int(np.argmax(part >= limit))
         raise InputError(
-            f"{path}: id {part[place]} of token {start + place:,} lies past a "
-            f"vocabulary of {most:,}; give the tokenizer or vocabulary it was made "
-            "with, or what its ids are with --tokens_dtype"
+            f"{path}: id {part[index]} of token {start + index:,} lies past a "
+            f"vocabulary of {limit:,}; give the tokenizer or vocabulary it was made "
+            "with, or the ids' dtype with --tokens_dtype"
         )
 
 
 def _check_not_halves(path: Path, tokens: TokenIds, dtype: TokensDtype) -> None:
-    """Refuses ids that are the low and high halves of wider ones.
+    """Raises InputError if the ids are the low and high halves of wider integers.
 
-    High halves are all 0 where ids fit into the low ones; those of uint32 are at most
-    15 below a million. No text has such a token at every second place.
+    Every second number is then a high half: 0 if the ids fit into the low halves, and
+    at most 15 for uint32 ids below a million. Real text has no such pattern.
     """
-    if len(tokens) < 2 * _FEW:
+    if len(tokens) < 2 * _MIN_PAIRS:
         return
-    highest = lowest = 0
+    largest_high = largest_low = 0
     for _, part in _parts(tokens):
         low, high = int(part[::2].max()), int(part[1::2].max(initial=0))
         if high > 15:
             return
-        lowest, highest = max(lowest, low), max(highest, high)
+        largest_low, largest_high = max(largest_low, low), max(largest_high, high)
     wider = {"uint16": "uint32", "uint32": "int64"}[dtype]
     remedy = {
         "uint16": "say so with --tokens_dtype=uint32, or put llm.c's header before "
         "them if they are uint16",
         "uint32": "write them as uint32",
     }
-    if (highest == 0 < lowest) or (dtype == "uint16" and lowest >= 2**15):
+    if (largest_high == 0 < largest_low) or (
+        dtype == "uint16" and largest_low >= 2**15
+    ):
         raise InputError(
-            f"{path}: every second {dtype} is {highest} or less, as in a file of "
+            f"{path}: every second {dtype} is {largest_high} or less, as in a file of "
             f"{wider} ids; {remedy[dtype]}"
         )

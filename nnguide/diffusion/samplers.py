@@ -1,26 +1,26 @@
-"""From noise to a sample, step by step: one table of coefficients, one compiled scan.
+"""Diffusion samplers: a table of coefficients for each, and one compiled scan for all.
 
-Every sampler here is a row of five numbers for each evaluation of the denoiser:
+Each evaluation of the denoiser is a row (a, b, c, d, e) of the sampler's table:
 
     x <- a x + b x_0 + c x' + d x_0' + e z
 
-x_0 is the denoiser's estimate at x, the primes are what the evaluation before saw, z is
-fresh noise. In a step from level sigma to level s:
+x_0 is the denoiser's estimate at x, x' and x_0' are those of the previous evaluation,
+and z is fresh noise. In a step from noise level sigma to level s:
 
-* ddpm draws from q(x_s | x, x_0), whose mean is x_0 + (s / sigma)^2 (x - x_0).
-* ddpm_without_noise takes that mean and adds nothing. This is the guide's lesson: the
-  mean of means is the mean of the data, a blur.
-* ddim keeps the noise it sees and makes it smaller, x_0 + (s / sigma) (x - x_0); eta
-  puts fresh noise for part of it, and eta = 1 is ddpm.
-* heun follows the same arrow and corrects it with the arrow at its end, two evaluations
-  a step; its error falls with the square of the number of steps. Where a step leads
-  down from almost pure noise, as the first of cosine and sigmoid does, the correction
-  would be many times the sample; such a step is left uncorrected.
-* dpmpp_2m extrapolates from the last two estimates, one evaluation a step, but no
-  further than a step twice as long as the one before needs.
+* ddpm samples q(x_s | x, x_0), whose mean is x_0 + (s / sigma)^2 (x - x_0).
+* ddpm_without_noise takes that mean. The guide's lesson: it converges to the mean of
+  the data, a blur.
+* ddim scales the predicted noise down, x_0 + (s / sigma) (x - x_0); eta replaces a part
+  of it by fresh noise, and eta = 1 is ddpm.
+* heun is Heun's method for the probability-flow ODE, of second order: an Euler step
+  (which is ddim's), corrected with the slope at its end, two evaluations a step. Steps
+  that the correction makes worse stay Euler steps (see `_corrected`).
+* dpmpp_2m is DPM-Solver++(2M): it extrapolates from the last two estimates of x_0, one
+  evaluation a step. The extrapolation is limited to that of a step twice as long (in
+  ln sigma) as the previous one.
 
 Sources: Ho et al., arXiv 2006.11239 (ddpm); Song et al., 2010.02502 (ddim); Karras et
-al., 2206.00364 (heun); Lu et al., 2211.01095 (dpmpp_2m). Spacings as in Lin et al.,
+al., 2206.00364 (heun); Lu et al., 2211.01095 (dpmpp_2m); spacings: Lin et al.,
 2305.08891, table 2.
 """
 
@@ -45,18 +45,18 @@ Levels = Float64[np.ndarray, "levels"]
 
 @dataclasses.dataclass(frozen=True)
 class SamplerConfig:
-    """How noise becomes a sample.
+    """Options of a diffusion sampler.
 
     Attributes:
-      name: ddpm adds noise at each step, ddpm_without_noise leaves that out; ddim needs
-        none; heun and dpmpp_2m are of second order.
-      steps: from pure noise to the sample; heun evaluates the network twice in each.
-      eta: share of the noise that ddim draws afresh; 0 is deterministic.
-      variance: of ddpm's noise: posterior is that of a known x_0, beta that of the step
-        forward.
-      spacing: which levels a schedule of betas is sampled at: leading ends at its
-        first, trailing begins at its last, linspace does both.
-      clip: largest size of the numbers in an estimate of x_0; 0 is off.
+      name: ddpm adds noise at each step, ddpm_without_noise omits it; ddim is
+        deterministic for eta 0; heun and dpmpp_2m are solvers of second order.
+      steps: number of steps; heun evaluates the network twice in each.
+      eta: how much of the noise ddim redraws; 0 is deterministic, 1 is ddpm.
+      variance: variance of ddpm's noise: posterior is that of q(x_s | x, x_0), beta
+        that of the forward step.
+      spacing: which levels of a beta schedule are used: leading includes the first,
+        trailing the last, linspace both.
+      clip: estimates of x_0 are clipped to [-clip, clip]; 0 is off.
     """
 
     name: SamplerName = "ddim"
@@ -85,12 +85,13 @@ class SamplerConfig:
 
 
 class Coefficients(NamedTuple):
-    """A row for each evaluation of the denoiser.
+    """The table of a sampler, with a row for each evaluation of the denoiser.
 
     Attributes:
-      sigma: the level it is evaluated at.
-      of: what the next x has of x, x_0, the x before, the x_0 before and fresh noise.
-      step: the step that the row is part of, from 0.
+      sigma: the noise level of the evaluation.
+      of: the weights of x, x_0, the previous x, the previous x_0 and fresh noise in the
+        next x.
+      step: the step that the row belongs to, counted from 0.
     """
 
     sigma: Float[Array | np.ndarray, "rows"]
@@ -99,11 +100,12 @@ class Coefficients(NamedTuple):
 
 
 class Sampled(NamedTuple):
-    """What a sampler returns.
+    """The output of a sampler.
 
     Attributes:
       x: the samples.
-      kept: x at the start, after every k-th step and at the end; None if not asked for.
+      kept: the trajectory: x at the start, after every k-th step and at the end; None
+        if not requested.
     """
 
     x: Float[Array, "B *shape"]
@@ -111,7 +113,12 @@ class Sampled(NamedTuple):
 
 
 def timesteps(total: int, steps: int, spacing: Spacing) -> Int[np.ndarray, "steps"]:
-    """Which of a schedule's levels, numbered from 0, are sampled at; descending.
+    """The indices of a schedule's levels that a sampler uses, in descending order.
+
+    Args:
+      total: number of levels in the schedule.
+      steps: number of levels to choose.
+      spacing: see `SamplerConfig`.
 
     Raises:
       InputError: there are fewer levels than steps.
@@ -129,7 +136,7 @@ def timesteps(total: int, steps: int, spacing: Spacing) -> Int[np.ndarray, "step
 
 
 def sampling_sigmas(noise: NoiseConfig, sampler: SamplerConfig) -> Levels:
-    """The levels that steps lead along, from the most noise to none: steps + 1 of them.
+    """The noise levels of a sampler: `steps` descending levels, then 0.
 
     Raises:
       InputError: the schedule has fewer levels than the sampler's steps.
@@ -143,12 +150,12 @@ def sampling_sigmas(noise: NoiseConfig, sampler: SamplerConfig) -> Levels:
 
 
 def coefficients(config: SamplerConfig, sigmas: Levels) -> Coefficients:
-    """The table of a sampler.
+    """Computes the table of a sampler.
 
     Args:
-      config: which sampler; its `steps` and `spacing` went into `sigmas`.
-      sigmas: levels that the steps lead along, descending; the last may be 0. ddim
-        leads up along ascending ones too, from an image to its noise.
+      config: the sampler; its `steps` and `spacing` are not used here.
+      sigmas: descending noise levels, one more than steps; the last may be 0. For ddim
+        they may ascend: that encodes an image as noise (DDIM inversion).
     """
     now, after = np.asarray(sigmas[:-1]), np.asarray(sigmas[1:])
     steps = np.arange(len(now))
@@ -166,13 +173,14 @@ def _row(
     clean_before: Levels | float = 0.0,
     noise: Levels | float = 0.0,
 ) -> Float64[np.ndarray, "rows 5"]:
+    """Stacks the weights (see `Coefficients.of`), each an array or a constant."""
     columns = np.broadcast_arrays(x, clean, x_before, clean_before, noise)
-    return np.stack(columns, axis=-1).astype(np.float64)  # fmt: skip
+    return np.stack(columns, axis=-1).astype(np.float64)
 
 
 def _ancestral(config: SamplerConfig, now: Levels, after: Levels) -> np.ndarray:
-    """ddpm, with noise and without, and ddim."""
-    # the deviation of q(x_s | x, x_0); none on the way up, from an image to its noise
+    """The rows of ddpm, ddpm_without_noise and ddim."""
+    # standard deviation of q(x_s | x, x_0); 0 for ascending levels (DDIM inversion)
     fresh = after * np.sqrt(np.maximum(1 - (after / now) ** 2, 0))
     if config.name == "ddim":
         fresh = config.eta * fresh
@@ -190,12 +198,12 @@ def _ancestral(config: SamplerConfig, now: Levels, after: Levels) -> np.ndarray:
 
 
 def _heun(now: Levels, after: Levels, steps: np.ndarray) -> Coefficients:
-    """Two rows a step: along the arrow, then along the mean of both ends' arrows.
+    """Two rows a step: an Euler step, then a step with the mean slope of both ends.
 
-    The last step ends at no noise, where there is no arrow to correct with. A step that
-    the correction makes worse has the first row alone.
+    A step has only the Euler row if it ends at level 0, where the slope is undefined,
+    or if the correction makes it worse.
     """
-    change = (after - now) / 2  # half of the step
+    change = (after - now) / 2  # half a step
     ratio = after / now
     predict = _row(ratio, 1 - ratio)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -212,19 +220,25 @@ def _heun(now: Levels, after: Levels, steps: np.ndarray) -> Coefficients:
 def _corrected(now: Levels, after: Levels) -> Bool[np.ndarray, "steps"]:
     """Which steps of heun are corrected.
 
-    Data of variance 1 tell: each step then multiplies x by a number that is known, and
-    a correction whose number is off by more than twice what the arrow's alone is off
-    does harm. From sigma to a much lower s it is off by about sigma / 2 s^3.
+    The test case is Gaussian data of variance 1, for which each step multiplies x by a
+    known factor. A step is left uncorrected if the corrected factor's error is more
+    than twice the Euler factor's. From sigma to a much lower s the corrected factor's
+    error is about sigma / 2 s^3, so this concerns steps that start at almost pure
+    noise, such as the first of the cosine and sigmoid schedules.
     """
     exact = np.sqrt((1 + after**2) / (1 + now**2))
-    arrow = 1 + (after - now) * now / (1 + now**2)
-    at_the_end = arrow * after / (1 + after**2)
-    corrected = 1 + (after - now) / 2 * (now / (1 + now**2) + at_the_end)
-    return abs(corrected - exact) <= 2 * abs(arrow - exact)
+    euler = 1 + (after - now) * now / (1 + now**2)
+    end_slope = euler * after / (1 + after**2)
+    corrected = 1 + (after - now) / 2 * (now / (1 + now**2) + end_slope)
+    return abs(corrected - exact) <= 2 * abs(euler - exact)
 
 
 def _dpmpp_2m(now: Levels, after: Levels) -> np.ndarray:
-    """x_0 is extrapolated along ln(sigma); the first and the last step cannot."""
+    """The rows of dpmpp_2m: x_0 is extrapolated linearly in ln(sigma).
+
+    The first step has no previous estimate, and a last step to level 0 has no finite
+    length in ln(sigma); both use x_0 itself.
+    """
     ratio = after / now
     extrapolated = np.zeros(len(now))
     inner = slice(1, len(now) - (after[-1] == 0))
@@ -249,16 +263,16 @@ def sample(
 ) -> Sampled:
     """Runs a sampler as one scan over its table; call it inside `jax.jit`.
 
-    Example b gets the same noise whatever else is in the batch.
+    An example's noise depends only on its own key, not on the rest of the batch.
 
     Args:
-      denoise: the estimate of x_0.
-      x: noise, already times sigmas[0] (beside an image, if it starts from one).
-      keys: one random key an example, (B,).
-      config: which sampler.
+      denoise: estimates x_0.
+      x: noise of standard deviation sigmas[0], plus an image if sampling starts at one.
+      keys: one random key for each example, (B,).
+      config: the sampler.
       sigmas: from `sampling_sigmas`, or any other descending levels.
-      condition: for `denoise`.
-      keep_every: k keeps x after every k-th step; 0 keeps none.
+      condition: passed to `denoise`.
+      keep_every: k records x after every k-th step; 0 records nothing.
     """
     table = coefficients(config, sigmas)
     return follow(denoise, x, keys, table, condition, keep_every, config.clip)
@@ -273,22 +287,22 @@ def follow(
     keep_every: int = 0,
     clip: float = 0.0,
 ) -> Sampled:
-    """What `sample` does, for a table that is at hand.
+    """Runs the sampler that a table describes; see `sample`.
 
-    The table's `sigma` and `of` may be arguments of the compiled program, which then
-    serves every sampler with as many rows.
+    The table's `sigma` and `of` may be traced arguments of a compiled program, which
+    then serves every sampler with the same number of rows.
 
     Args:
-      denoise: as in `sample`, like all the others.
-      x: noise.
-      keys: one an example.
+      denoise: estimates x_0.
+      x: noise of the first level.
+      keys: one random key for each example, (B,).
       table: from `coefficients`.
-      condition: for `denoise`.
-      keep_every: which x to keep.
-      clip: largest size of the numbers in an estimate of x_0; 0 is off.
+      condition: passed to `denoise`.
+      keep_every: k records x after every k-th step; 0 records nothing.
+      clip: estimates of x_0 are clipped to [-clip, clip]; 0 is off.
     """
-    known = isinstance(table.of, np.ndarray)
-    with_noise = not known or bool(table.of[:, 4].any())
+    traced = not isinstance(table.of, np.ndarray)
+    with_noise = traced or bool(table.of[:, 4].any())
     slots = 1 + table.step // max(keep_every, 1)
     kept = jnp.stack([x] * (1 + slots[-1])) if keep_every else None
 
@@ -299,12 +313,12 @@ def follow(
         if clip:
             clean = jnp.clip(clean, -clip, clip)
         a, b, c, d, e = of
-        following = a * x + b * clean + c * x_before + d * clean_before
+        x_next = a * x + b * clean + c * x_before + d * clean_before
         if with_noise:
-            following += e * _fresh_noise(keys, number, x)
-        if kept is not None:  # later rows of the same slot write over it
-            kept = jax.lax.dynamic_update_index_in_dim(kept, following, slot, 0)
-        return (following, x, clean, kept), None
+            x_next += e * _fresh_noise(keys, number, x)
+        if kept is not None:  # later rows of the same slot overwrite earlier ones
+            kept = jax.lax.dynamic_update_index_in_dim(kept, x_next, slot, 0)
+        return (x_next, x, clean, kept), None
 
     rows = (
         jnp.asarray(table.sigma, x.dtype),
@@ -319,12 +333,14 @@ def follow(
 def starting_noise(
     keys: Any, shape: tuple[int, ...], sigma: float | np.floating
 ) -> Float[Array, "B *shape"]:
-    """What a sampler starts from: noise of the highest level, a key an example."""
+    """Gaussian noise of standard deviation sigma, from one key for each example."""
     draw = jax.vmap(lambda key: jax.random.normal(key, shape, jnp.float32))
     return float(sigma) * draw(keys)
 
 
 def _fresh_noise(keys: Any, number: Array, like: Array) -> Array:
+    """Noise with the shape of `like` for the row `number` of a table."""
+
     def draw(key: Any) -> Array:
         key = jax.random.fold_in(key, number + 1)
         return jax.random.normal(key, like.shape[1:], like.dtype)

@@ -1,12 +1,10 @@
-"""What policies are improved by: advantages, the clipped ratio, the divergence.
+"""Policy-gradient terms of PPO and GRPO: advantages, clipped surrogate, KL estimate.
 
-A policy is a transformer that answers prompts. An action is a token of an answer; the
-place before it is the state it was drawn in. `counts` is 1 at the places whose next
-token is an action, which follow one another.
-
-Sources: clipped ratio: Schulman et al., arXiv 1707.06347, equation 7; generalized
-advantage estimation: Schulman et al., arXiv 1506.02438, equation 16; group advantages:
-Shao et al., arXiv 2402.03300, section 4.1.2; the divergence's estimate: its equation 4.
+The policy is a transformer that answers prompts. An action is a token of the answer;
+its state is the preceding position. `counts` is a mask, 1 at the contiguous positions
+whose next token is an action. Sources: clipped surrogate: Schulman et al., arXiv
+1707.06347, equation 7; GAE: Schulman et al., 1506.02438, equation 16; group advantages
+and KL estimate: Shao et al., 2402.03300, section 4.1.2 and equation 4.
 """
 
 import jax
@@ -15,7 +13,7 @@ from jaxtyping import Float
 
 from nnguide.array_types import Array
 
-ROUNDING = 2.0**-23  # of float32, as a share of a number's size
+ROUNDING = 2.0**-23  # machine epsilon of float32
 
 
 def clipped_ratio(
@@ -24,33 +22,34 @@ def clipped_ratio(
     advantages: Float[Array, "*shape"],
     clip: float,
 ) -> tuple[Float[Array, "*shape"], Float[Array, "*shape"]]:
-    """The loss of actions, -min(ratio A, clipped ratio A).
+    """PPO's clipped surrogate loss of each action, -min(ratio A, clipped ratio A).
 
     Args:
       new: log p of the actions under the policy that is trained.
-      old: under the policy that took them.
-      advantages: A, how much better they were than expected.
-      clip: the ratio counts from 1 - clip to 1 + clip.
+      old: log p under the policy that sampled them.
+      advantages: A, the advantages.
+      clip: the ratio is clipped to [1 - clip, 1 + clip].
 
     Returns:
-      The loss, and 1 where the clipped ratio is what counts (it has no gradient there).
+      The loss, and an indicator that is 1 where the clipped term is the minimum; the
+      gradient is 0 there.
     """
     ratio = jnp.exp(new - old)
-    free = ratio * advantages
-    bounded = jnp.clip(ratio, 1 - clip, 1 + clip) * advantages
-    return -jnp.minimum(free, bounded), (bounded < free).astype(jnp.float32)
+    unclipped = ratio * advantages
+    clipped = jnp.clip(ratio, 1 - clip, 1 + clip) * advantages
+    return -jnp.minimum(unclipped, clipped), (clipped < unclipped).astype(jnp.float32)
 
 
 def divergence(
     new: Float[Array, "*shape"], reference: Float[Array, "*shape"]
 ) -> Float[Array, "*shape"]:
-    """An estimate of KL(policy | reference) from each action; never below 0.
+    """The k3 estimate of KL(policy || reference) from each action; never negative.
 
-    Its mean over the policy's own actions is the divergence itself.
+    It is unbiased for actions that are sampled from the policy.
 
     Args:
       new: log p of the actions under the policy.
-      reference: under the reference.
+      reference: log p under the reference policy.
     """
     log_ratio = reference - new
     return jnp.expm1(log_ratio) - log_ratio
@@ -63,53 +62,56 @@ def generalized_advantages(
     discount: float,
     trace: float,
 ) -> Float[Array, "B T"]:
-    """How much better each action was than the critic expected.
+    """Generalized advantage estimation (GAE).
 
-    A_t = delta_t + discount trace A_(t+1), and delta_t = r_t + discount V_(t+1) - V_t;
-    after the last action everything is 0.
+    A_t = delta_t + discount trace A_(t+1), and delta_t = r_t + discount V_(t+1) - V_t.
+    A and V are 0 after the last action.
 
     Args:
-      rewards: for each action.
-      values: what the critic expects in each state, V.
-      counts: the actions.
-      discount: of a reward one action later.
-      trace: lambda; 0 trusts the critic after one action, 1 not at all.
+      rewards: r, the reward of each action.
+      values: V, the critic's value of each state.
+      counts: 1 for an action, 0 elsewhere.
+      discount: gamma.
+      trace: lambda; 0 gives one-step advantages, 1 the Monte Carlo return minus V.
+
+    Returns:
+      A, the advantages; 0 where `counts` is.
     """
 
-    def earlier(after: tuple[Array, Array], here: tuple[Array, ...]) -> tuple:
-        advantage, value_after = after
-        reward, value, counted = here
-        delta = reward + discount * value_after - value
-        advantage = counted * (delta + discount * trace * advantage)
-        return (advantage, counted * value), advantage
+    def previous(carry: tuple[Array, Array], inputs: tuple[Array, ...]) -> tuple:
+        next_advantage, next_value = carry
+        reward, value, mask = inputs
+        delta = reward + discount * next_value - value
+        advantage = mask * (delta + discount * trace * next_advantage)
+        return (advantage, mask * value), advantage
 
-    nothing = jnp.zeros(len(rewards), jnp.float32)
-    _, found = jax.lax.scan(
-        earlier, (nothing, nothing), (rewards.T, values.T, counts.T), reverse=True
+    zeros = jnp.zeros(len(rewards), jnp.float32)
+    _, advantages = jax.lax.scan(
+        previous, (zeros, zeros), (rewards.T, values.T, counts.T), reverse=True
     )
-    return found.T
+    return advantages.T
 
 
 def whitened(
     values: Float[Array, "B T"], counts: Float[Array, "B T"]
 ) -> Float[Array, "B T"]:
-    """Mean 0 and variance 1 over what counts; 0 elsewhere.
+    """Normalizes values to mean 0 and variance 1 over the batch, masked by `counts`.
 
-    Where all that counts is equal, it is exactly 0.
+    The result is 0 where `counts` is, and everywhere if all masked values are equal.
     """
     return _standardized(values, counts, axis=(0, 1))
 
 
 def group_advantages(rewards: Float[Array, "B"], group: int) -> Float[Array, "B"]:
-    """How much better each answer was than the other answers to its prompt.
+    """GRPO's advantages: rewards normalized within the answers to one prompt.
 
     Args:
-      rewards: of whole answers; those to one prompt follow one another.
-      group: answers to a prompt.
+      rewards: one reward per answer; the answers to one prompt are contiguous.
+      group: number of answers to a prompt.
 
     Returns:
-      (r - mean) / standard deviation, both of the group; exactly 0 in a group whose
-      rewards are equal, whatever their size.
+      (r - mean) / standard deviation, both over the group; exactly 0 in a group of
+      equal rewards, whatever their magnitude.
     """
     grouped = rewards.reshape(-1, group)
     return _standardized(grouped, jnp.ones_like(grouped), axis=-1).reshape(-1)
@@ -120,28 +122,31 @@ def _standardized(
     counts: Float[Array, "*shape"],
     axis: int | tuple[int, ...],
 ) -> Float[Array, "*shape"]:
-    """(v - mean) / (standard deviation + rounding) over what counts; 0 elsewhere.
+    """Masked standardization, (v - mean) / (standard deviation + rounding error).
 
-    Everything is measured from the smallest value: a mean of equal numbers may differ
-    from them by rounding, a difference of equal numbers is 0. A spread no larger than
-    the values' own rounding is damped; every larger one counts fully.
+    The smallest value is subtracted first: the mean of equal numbers may differ from
+    them by rounding, but the difference of equal numbers is exactly 0. The rounding
+    error in the divisor damps a spread that is no larger than the values' precision.
 
     Args:
-      values: any numbers.
-      counts: 1 for those that count, 0 for the others.
-      axis: over which axes.
+      values: the numbers.
+      counts: mask, 1 for the numbers that are used, 0 for the others.
+      axis: the axes of mean and standard deviation.
+
+    Returns:
+      The standardized values; 0 where `counts` is 0.
     """
 
-    def largest(numbers: Array) -> Array:
-        return jnp.max(jnp.where(counts > 0, numbers, 0.0), axis, keepdims=True)
+    def largest(x: Array) -> Array:
+        return jnp.max(jnp.where(counts > 0, x, 0.0), axis, keepdims=True)
 
     least = jnp.min(values, axis, keepdims=True, initial=jnp.inf, where=counts > 0)
     above = jnp.where(counts > 0, values - least, 0.0)
     spread = largest(above)
-    scale = jnp.where(spread > 0, spread, 1.0)  # squares of large values are infinite
+    scale = jnp.where(spread > 0, spread, 1.0)  # squares of large values overflow
     number = jnp.maximum(counts.sum(axis, keepdims=True), 1.0)
-    shares = above / scale
-    centred = counts * (shares - (counts * shares).sum(axis, keepdims=True) / number)
+    scaled = above / scale  # 0 to 1
+    centred = counts * (scaled - (counts * scaled).sum(axis, keepdims=True) / number)
     variance = jnp.square(centred).sum(axis, keepdims=True) / number
     rounding = ROUNDING * largest(jnp.abs(values)) / scale
     return jnp.where(spread > 0, centred / (jnp.sqrt(variance) + rounding), 0.0)

@@ -1,9 +1,8 @@
-"""Checkpoints by Orbax, behind one file: asynchronous, verified, never lost.
+"""Asynchronous checkpoints by Orbax, verified by digests.
 
-Orbax renames a finished folder into place, so a kill leaves whole steps only; it does
-not notice a flipped byte. Every step therefore carries a digest of each array. A step
-that fails it is named, moved to `damaged_checkpoints` (never deleted) and the previous
-good one is used.
+Orbax renames a finished folder into place, so a kill leaves only complete steps, but it
+does not detect changed bytes. Each step therefore stores a digest of each array. A step
+that fails the check is moved to `damaged_checkpoints`, and the newest good one is used.
 """
 
 import dataclasses
@@ -30,14 +29,14 @@ from nnguide.training.step import State
 
 @dataclasses.dataclass(frozen=True)
 class Retention:
-    """Which checkpoints stay.
+    """Which checkpoints are kept.
 
     Attributes:
-      latest: how many of the newest.
-      best: the metric whose best step stays too, for instance "test/accuracy"; "" is
+      latest: how many of the newest are kept.
+      best: the metric whose best step is kept, for instance "test/accuracy"; "" is
         none.
-      best_mode: whether the best is the highest or the lowest.
-      steps: step numbers that always stay.
+      best_mode: whether the best value is the largest or the smallest.
+      steps: step numbers that are always kept.
     """
 
     latest: int = 2
@@ -50,11 +49,11 @@ class Checkpoints:
     """The checkpoints of one workdir.
 
     Args:
-      workdir: holds `checkpoints/`, which the first save makes.
-      retention: which ones stay.
+      workdir: the folder of `checkpoints/`, which the first save creates.
+      retention: which checkpoints are kept.
 
     Attributes:
-      last_good: the newest step that was saved or restored here; None before.
+      last_good: the step that this object saved or restored last; None before.
     """
 
     def __init__(self, workdir: Path, retention: Retention) -> None:
@@ -64,40 +63,39 @@ class Checkpoints:
         self.last_good: int | None = None
 
     def exist(self) -> bool:
-        """Whether this workdir ever held a checkpoint, be it a damaged one."""
+        """Whether the workdir holds checkpoints, damaged ones included."""
         return bool(self.steps()) or self._aside.is_dir()
 
     def steps(self) -> list[int]:
-        """The steps on the disk, in order."""
+        """The saved steps, in ascending order."""
         paths = self._folder.iterdir() if self._folder.is_dir() else ()
         return sorted(int(path.name) for path in paths if path.name.isdigit())
 
     @functools.cached_property
     def _manager(self) -> Any:
-        # Opened where it is first needed: Orbax takes seconds to import, and a run's
-        # first step should not wait for it.
+        # Created lazily: importing Orbax would delay the first step by seconds.
         import orbax.checkpoint as ocp
         from orbax.checkpoint import checkpoint_managers as policies
 
         self._workdir.mkdir(parents=True, exist_ok=True)
         self._plain = PlainPath(self._workdir)
-        keep, name = self._retention, self._retention.best
-        stays: list[Any] = [
-            policies.LatestN(keep.latest),
-            policies.CustomSteps(keep.steps),
+        retention, name = self._retention, self._retention.best
+        preserved: list[Any] = [
+            policies.LatestN(retention.latest),
+            policies.CustomSteps(retention.steps),
         ]
         best: dict[str, Any] = {}
         if name:
-            stays.append(
+            preserved.append(
                 policies.BestN(
                     get_metric_fn=lambda metrics: metrics[name],
-                    reverse=keep.best_mode == "min",
+                    reverse=retention.best_mode == "min",
                     n=1,
                 )
             )
-            best = {"best_fn": lambda m: m[name], "best_mode": keep.best_mode}
+            best = {"best_fn": lambda m: m[name], "best_mode": retention.best_mode}
         options = ocp.CheckpointManagerOptions(
-            preservation_policy=policies.AnyPreservationPolicy(stays),
+            preservation_policy=policies.AnyPreservationPolicy(preserved),
             cleanup_tmp_directories=True,
             **best,
         )
@@ -105,17 +103,18 @@ class Checkpoints:
         return ocp.CheckpointManager(folder, options=options)
 
     def save(self, step: int, state: State, row: Row | None) -> None:
-        """Starts to write a step; returns once the state may be donated.
+        """Starts to save a step; returns once the state may be donated.
 
         Args:
           step: the number of steps taken.
-          state: on the devices.
-          row: the metrics at that step, where `Retention.best` is looked up; None where
-            an interruption left no time for them: it is no best step then.
+          state: the state on the devices.
+          row: the metrics at that step, which must hold `Retention.best`. None if they
+            were not computed, for instance at an interruption; the step then has the
+            worst possible value.
 
         Raises:
-          InputError: the metric that tells the best is not among them, or the disk
-            takes no more (an earlier save's failure is told here too).
+          InputError: `row` lacks `Retention.best`, or saving this or an earlier step
+            failed.
         """
         import orbax.checkpoint as ocp
 
@@ -133,28 +132,31 @@ class Checkpoints:
             digest=ocp.args.JsonSave(_sealed(_digests(state))),
         )
         try:
-            # Of a failure in the background, Orbax tells at the next call only.
+            # Orbax raises the error of a background save at its next call.
             self._manager.save(step, args=args, metrics=metrics, force=True)
         except (OSError, ValueError) as error:
             raise self._no_room(step, error) from None
         self.last_good = step
 
-    def _no_room(self, step: int, error: Exception) -> InputError:
-        """What a person needs to know of a save that failed."""
-        good = self.steps()
+    def _no_room(self, step: int | None, error: Exception) -> InputError:
+        """The InputError that reports a failed save."""
+        what = "a step" if step is None else f"step {step}"
         return InputError(
-            f"{self._folder}: step {step} cannot be saved ({_reason(error)}); make "
-            f"room or name another --workdir. Whole there: {good or 'none'}."
+            f"{self._folder}: {what} cannot be saved ({_reason(error)}); free some"
+            f" space or name another --workdir. Saved steps: {self.steps() or 'none'}."
         )
 
     def restore(self, like: State) -> tuple[int, State] | None:
-        """The newest good step and its state; None where nothing was ever saved.
+        """Restores the newest good step; moves damaged ones aside.
 
         Args:
-          like: shapes, dtypes and shardings of the state wanted.
+          like: shapes, dtypes and shardings of the state.
+
+        Returns:
+          (step, state), or None if no checkpoint was ever saved.
 
         Raises:
-          InputError: a checkpoint holds arrays of other shapes, or all are damaged.
+          InputError: a checkpoint has arrays of other shapes, or all are damaged.
         """
         for step in self.steps():
             problem = anyone(_unreadable(self._folder / str(step)))
@@ -170,12 +172,12 @@ class Checkpoints:
         if not self._aside.is_dir():
             return None
         raise InputError(
-            f"{self._folder}: every checkpoint is damaged (all kept in {self._aside}); "
+            f"{self._folder}: every checkpoint is damaged (moved to {self._aside}); "
             "start again with --restart."
         )
 
     def _read(self, step: int, like: State) -> tuple[State | None, str]:
-        """The state, or None and what is wrong with it."""
+        """(state, ""), or (None, a description of the damage)."""
         import orbax.checkpoint as ocp
 
         composite, json_restore = ocp.args.Composite, ocp.args.JsonRestore()
@@ -201,13 +203,13 @@ class Checkpoints:
         return state, ""
 
     def _check_shapes(self, step: int, digests: dict[str, Any], like: State) -> None:
-        asked = {name: _shape(leaf) for name, leaf in _named_leaves(like)}
+        expected = {name: _shape(leaf) for name, leaf in _named_leaves(like)}
         saved = {name: digest["shape"] for name, digest in digests.items()}
-        for name in sorted({*asked, *saved}):
-            if asked.get(name) != saved.get(name):
+        for name in sorted({*expected, *saved}):
+            if expected.get(name) != saved.get(name):
                 raise InputError(
                     f"{self._folder}/{step}: {name} is {saved.get(name)} there and "
-                    f"{asked.get(name)} in this run; use another --workdir, or "
+                    f"{expected.get(name)} in this run; use another --workdir, or "
                     "--restart."
                 )
 
@@ -219,16 +221,16 @@ class Checkpoints:
         if writes():
             self._aside.mkdir(exist_ok=True)
             (self._folder / str(step)).rename(target)
-        together(f"checkpoint {step} is aside")
+        together(f"checkpoint {step} is moved")
         logging.warning(
-            "checkpoint %d is damaged: %s; moved to %s, the one before it is used",
+            "checkpoint %d is damaged: %s; moved to %s, using the previous one",
             step,
             problem,
             target,
         )
 
     def close(self) -> None:
-        """Returns when everything is on the disk."""
+        """Waits until all checkpoints are on the disk."""
         self._forget_manager()
 
     def _forget_manager(self) -> None:
@@ -238,14 +240,14 @@ class Checkpoints:
             try:
                 manager.wait_until_finished()
             except (OSError, ValueError) as error:
-                raise self._no_room(self.last_good or 0, error) from None
+                raise self._no_room(self.last_good, error) from None
             finally:
                 manager.close()
                 self._plain.close()
 
 
 def _unreadable(step_folder: Path) -> str:
-    """Says which of the files that Orbax opens a folder with is no JSON; "" if none."""
+    """Describes damage in the JSON files that Orbax reads at opening; "" if none."""
     for name in ("metrics/metrics", "_CHECKPOINT_METADATA"):
         path = step_folder / name
         try:
@@ -257,6 +259,7 @@ def _unreadable(step_folder: Path) -> str:
 
 
 def _named_leaves(tree: Any) -> list[tuple[str, Any]]:
+    """(path, leaf) of each leaf, the path joined by slashes."""
     flat = jax.tree_util.tree_flatten_with_path(tree)[0]
     return [
         (jax.tree_util.keystr(path, simple=True, separator="/"), leaf)
@@ -269,7 +272,7 @@ def _shape(leaf: Any) -> str:
 
 
 def _digests(tree: Any) -> dict[str, dict[str, str]]:
-    """Name -> shape and BLAKE2 digest of each array's bytes."""
+    """Name -> dtype and shape, and BLAKE2 digest of the bytes, of each array."""
     digests = {}
     for name, leaf in _named_leaves(tree):
         shape = _shape(leaf)
@@ -282,21 +285,22 @@ def _digests(tree: Any) -> dict[str, dict[str, str]]:
 
 
 def _sealed(digests: dict[str, Any]) -> dict[str, Any]:
-    """The digests with a digest of their own: they can be damaged too."""
+    """Adds a digest of the digests, so that damage to them is detected too."""
     text = json.dumps(digests, sort_keys=True)
     return {"arrays": digests, "blake2b": hashlib.blake2b(text.encode()).hexdigest()}
 
 
 def _opened(record: dict[str, Any]) -> dict[str, Any]:
+    """Checks a record of `_sealed` and returns the arrays' digests."""
     if _sealed(record["arrays"]) != record:
         raise ValueError("it does not match its own digest")
     return record["arrays"]
 
 
 def _reason(error: Exception) -> str:
-    """What the system said, where TensorStore wrapped it in a list of its own steps."""
-    said = re.search(r": ([^:]+) \[os_error_code", str(error))
-    return said[1] if said else _first_line(error)
+    """The system's error message, which TensorStore wraps in a trace of its own."""
+    match = re.search(r": ([^:]+) \[os_error_code", str(error))
+    return match[1] if match else _first_line(error)
 
 
 def _first_line(error: Exception) -> str:

@@ -273,7 +273,7 @@ def _end(step: int, checkpoints: Checkpoints | None) -> None:
     if checkpoints:
         checkpoints.close()
     print(
-        f"SIGTERM: saved step {step}; the same command goes on from here",
+        f"SIGTERM: saved step {step}; the same command resumes from here",
         file=sys.stderr,
     )
     sys.exit(0)

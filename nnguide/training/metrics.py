@@ -1,7 +1,7 @@
-"""Where a run's numbers go: metrics.jsonl, timings.jsonl, TensorBoard, a progress bar.
+"""Outputs of a run's metrics: metrics.jsonl, timings.jsonl, TensorBoard, progress bar.
 
-metrics.jsonl holds what was computed and is the same to the last byte after a resume;
-times and rates, which never repeat, live in timings.jsonl.
+metrics.jsonl is reproducible: a resumed run writes the same bytes as an uninterrupted
+one. Times and rates, which are not reproducible, are written to timings.jsonl.
 """
 
 import json
@@ -24,8 +24,8 @@ Row = dict[str, Any]
 def means(metrics: Metrics, prefix: str = "") -> Row:
     """Fetches sums and divides them by their weights; a vector becomes a list.
 
-    A metric whose weight is 0 has no mean and is left out: that of skipped steps, or of
-    an evaluation in which nothing counts.
+    A metric of weight 0 has no mean and is omitted: it comes from skipped steps, or
+    from an evaluation in which every example is masked.
     """
     fetched = jax.device_get(metrics)
     return {
@@ -36,7 +36,10 @@ def means(metrics: Metrics, prefix: str = "") -> Row:
 
 
 def read_rows(path: Path, last_step: int) -> list[Row]:
-    """The rows of a metrics file up to a step; a line cut off by a kill ends it."""
+    """Reads the rows of a metrics file up to a step.
+
+    Reading stops at a line that is not JSON, which a kill may leave at the end.
+    """
     rows: list[Row] = []
     if not path.exists():
         return rows
@@ -52,7 +55,7 @@ def read_rows(path: Path, last_step: int) -> list[Row]:
 
 
 def _scalars(name: str, value: Any) -> dict[str, float]:
-    """What TensorBoard shows of an entry; of many networks, mean and extremes."""
+    """The TensorBoard scalars of an entry; a vector gives its mean, min and max."""
     if name == "step":
         return {}
     if isinstance(value, float):
@@ -64,16 +67,19 @@ def _scalars(name: str, value: Any) -> dict[str, float]:
 
 
 class Recorder:
-    """Writes the rows of one run; without a workdir it only remembers them.
+    """Records the rows of one run, in `history` and in the workdir's files.
 
     Args:
-      workdir: where the files go, or None.
-      first_step: the step the run starts or resumes at; later rows are dropped.
-      last_step: the run's length.
-      show: draw a progress bar (a plain line now and then if there is no terminal).
-      writes: whether this process writes the files and draws the bar; where not, it
-        reads back the earlier rows all the same.
-      edit: what becomes of the earlier rows; None leaves them as they are.
+      workdir: the folder of the files; None writes no files.
+      first_step: the step at which the run starts or resumes; later rows are dropped.
+      last_step: the number of steps of the run.
+      show: draws a progress bar, or prints a line every ten seconds without a terminal.
+      writes: whether this process writes the files and draws the bar. Every process
+        reads the earlier rows.
+      edit: transforms the earlier rows; None keeps them unchanged.
+
+    Attributes:
+      history: all rows so far, the earlier ones included.
     """
 
     def __init__(
@@ -119,7 +125,7 @@ class Recorder:
             self._progress.tell(row)
 
     def _rate(self, step: int) -> float:
-        """Steps a second since the row before; the first row's include compiling."""
+        """Steps per second since the previous row; the first includes compilation."""
         now = time.monotonic()
         rate = (step - self._last[0]) / max(now - self._last[1], 1e-9)
         self._last = (step, now)
@@ -137,12 +143,12 @@ class Recorder:
                 self._board.add_scalar(label, scalar, row["step"])
 
     def advance(self, step: int) -> None:
-        """Moves the progress bar."""
+        """Updates the progress bar."""
         if self._progress:
             self._progress.advance(step)
 
     def sync(self) -> None:
-        """Returns when metrics.jsonl is on the disk; a checkpoint may follow."""
+        """Flushes metrics.jsonl to the disk, so that no checkpoint is newer."""
         if self._file:
             os.fsync(self._file.fileno())
 
@@ -157,7 +163,7 @@ class Progress:
     """A progress bar on a terminal; elsewhere a plain line every ten seconds."""
 
     def __init__(self, first_step: int, last_step: int) -> None:
-        self._start, self._told = time.monotonic(), time.monotonic()
+        self._start = self._last_print = time.monotonic()
         self._first, self._last = first_step, last_step
         self._bar = self._task = None
         if sys.stderr.isatty() and first_step < last_step:
@@ -179,8 +185,8 @@ class Progress:
         shown = f"loss {np.mean(loss):.4g}" if loss is not None else ""
         if self._bar and self._task is not None:
             self._bar.update(self._task, loss=shown)
-        elif time.monotonic() - self._told > 10:
-            self._told = time.monotonic()
+        elif time.monotonic() - self._last_print > 10:
+            self._last_print = time.monotonic()
             step = row["step"]
             rate = self._rate(step)
             left = (self._last - step) / max(rate, 1e-9)
@@ -191,7 +197,7 @@ class Progress:
         return (step - self._first) / max(time.monotonic() - self._start, 1e-9)
 
     def close(self) -> None:
-        """Leaves the terminal clean."""
+        """Removes the bar from the terminal."""
         if self._bar:
             self._bar.stop()
 

@@ -1,10 +1,12 @@
-"""Optimizers from a config: an Optax chain of clip, rule, schedule and average.
+"""Optimizers from a config: an Optax chain of clipping, update rule and EMA.
 
-Which parameter is a matrix is told by its *name*: stacked layers make a bias
-two-dimensional. `kernel` (..., in, out) is Linen's, `weight` (..., out, in) ours.
+Parameters are classified by *name*, because stacked layers make a bias two-dimensional.
+`kernel` (..., in, out) is Linen's name for a matrix; `weight` (..., out, in) is this
+package's.
 """
 
 import dataclasses
+import math
 from typing import Any, Literal, NamedTuple
 
 import jax
@@ -21,22 +23,23 @@ Schedule = Literal["constant", "cosine", "warmup_stable_decay"]
 
 @dataclasses.dataclass(frozen=True)
 class OptimizerConfig:
-    """How gradients become steps.
+    """Options of an optimizer.
 
     Attributes:
-      name: the rule; adamw with weight_decay 0 is plain Adam.
-      rate: the learning rate, at its highest.
-      schedule: how the rate moves over the run.
-      warmup_steps: steps over which the rate rises from 0.
-      decay_share: the last share of the steps in which warmup_stable_decay falls.
-      final_share: what share of the rate is left at the end of a decay.
-      momentum: the share of the last update kept by momentum and muon.
-      beta1: decay of the first moment (adamw, lion).
-      beta2: decay of the second moment (adamw, lion).
-      weight_decay: pull towards 0 on matrices and embedding tables, on no bias and no
-        norm's scale; adamw, lion and muon follow this one rule.
-      clip: largest norm of a whole gradient; 0 is off.
-      average_decay: decay of a running average of the parameters; 0 is off.
+      name: the update rule; adamw with weight_decay 0 is Adam.
+      rate: the peak learning rate.
+      schedule: the learning-rate schedule.
+      warmup_steps: steps of linear warm-up from 0.
+      decay_share: fraction of the steps in the final decay of warmup_stable_decay.
+      final_share: final learning rate of a decay, as a fraction of the peak.
+      momentum: momentum coefficient (momentum, muon).
+      beta1: decay rate of the first moment (adamw, lion, muon's Adam).
+      beta2: decay rate of the second moment (adamw, lion, muon's Adam).
+      weight_decay: decoupled weight decay of matrices and embedding tables, not of
+        biases and norm scales (adamw, lion, muon).
+      clip: largest global norm of the gradient; 0 is off.
+      average_decay: decay rate of an exponential moving average of the parameters; 0 is
+        off.
     """
 
     name: Rule = "sgd"
@@ -53,27 +56,32 @@ class OptimizerConfig:
     average_decay: float = 0.0
 
     def __post_init__(self) -> None:
-        if not self.rate > 0:
+        if not 0 < self.rate < math.inf:
             raise InputError(f"optimizer.rate={self.rate}: give more than 0.")
         for name in ("decay_share", "final_share"):
             self._check(name, 0 <= getattr(self, name) <= 1, "a share from 0 to 1")
         for name in ("momentum", "beta1", "beta2", "average_decay"):
             self._check(name, 0 <= getattr(self, name) < 1, "a share from 0 to below 1")
         for name in ("warmup_steps", "weight_decay", "clip"):
-            self._check(name, getattr(self, name) >= 0, "0 (off) or more")
+            valid = 0 <= getattr(self, name) < math.inf
+            self._check(name, valid, "0 (off) or more")
         if self.weight_decay and self.name in ("sgd", "momentum"):
             raise InputError(
                 f"optimizer.weight_decay={self.weight_decay}: {self.name} has none; "
                 "choose adamw, lion or muon."
             )
 
-    def _check(self, name: str, fits: bool, wanted: str) -> None:
-        if not fits:
-            raise InputError(f"optimizer.{name}={getattr(self, name)}: give {wanted}.")
+    def _check(self, name: str, valid: bool, remedy: str) -> None:
+        if not valid:
+            raise InputError(f"optimizer.{name}={getattr(self, name)}: give {remedy}.")
 
 
 def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
-    """Step number -> learning rate, for a run of that many steps.
+    """Makes the learning-rate schedule, step number -> rate.
+
+    Args:
+      config: the optimizer's options.
+      steps: number of steps of the run.
 
     Raises:
       InputError: warm-up and decay do not fit into the steps.
@@ -106,34 +114,34 @@ def make_schedule(config: OptimizerConfig, steps: int) -> optax.Schedule:
 
 
 def same_rates(config: OptimizerConfig, steps: int, more: int, trained: int) -> bool:
-    """Whether the first steps of two runs of different lengths have the same rates.
+    """Whether two runs of different lengths have the same rates in their first steps.
 
     Args:
-      config: of both.
-      steps: length of the one run.
-      more: of the other.
-      trained: how many of their steps are compared.
+      config: the optimizer's options in both runs.
+      steps: number of steps of the first run.
+      more: number of steps of the second run.
+      trained: number of steps that are compared, at most `steps`.
     """
     numbers = jnp.arange(steps)
     one, other = (make_schedule(config, length)(numbers) for length in (steps, more))
-    same = jnp.asarray(one) == jnp.asarray(other)  # a constant gives one number for all
+    same = jnp.asarray(one) == jnp.asarray(other)  # a scalar for constant schedules
     return bool(jnp.broadcast_to(same, numbers.shape)[:trained].all())
 
 
 def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransformation:
-    """Builds the Optax chain: clip, the rule with its schedule, the running average.
+    """Builds the Optax chain: clipping, the update rule with its schedule, the EMA.
 
     Args:
-      config: the choices.
-      steps: length of the run, which the schedules need.
+      config: the optimizer's options.
+      steps: number of steps of the run, for the schedule.
 
     Returns:
-      A transform whose last link, if asked for, keeps the average that `averaged`
-      reads.
+      A gradient transformation. If `average_decay` is set, its last element keeps the
+      average that `averaged` reads.
     """
     rate: Any = make_schedule(config, steps)
     if config.schedule == "constant" and not config.warmup_steps:
-        rate = config.rate  # no step to count
+        rate = config.rate  # a float needs no step count in the optimizer state
     decay, beta1, beta2 = config.weight_decay, config.beta1, config.beta2
     rule = {
         "sgd": lambda: optax.sgd(rate),
@@ -144,7 +152,7 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
         "lion": lambda: optax.lion(
             rate, beta1, beta2, weight_decay=decay, mask=is_matrix
         ),
-        # Optax's own decay would not reach the parameters that Adam has, the tables.
+        # contrib.muon would not decay the parameters that it gives to Adam.
         "muon": lambda: optax.chain(
             contrib.muon(
                 1.0,
@@ -166,9 +174,9 @@ def make_optimizer(config: OptimizerConfig, steps: int) -> optax.GradientTransfo
 
 
 def is_matrix(params: Params) -> Any:
-    """A tree of booleans: which parameters are matrices or tables.
+    """A tree of booleans, true for matrices and embedding tables.
 
-    No bias and no norm's scale is one, stacked or not.
+    It is false for biases and norm scales, stacked or not.
     """
     return jax.tree.map_with_path(
         lambda path, leaf: leaf.ndim > 1 and _name(path) not in ("bias", "scale"),
@@ -177,11 +185,11 @@ def is_matrix(params: Params) -> Any:
 
 
 def _matrix_axes(params: Params) -> Any:
-    """Muon's dimension numbers; None sends a parameter to Adam.
+    """Muon's dimension numbers for each parameter; None selects Adam.
 
-    A stacked weight (layers, in, out) has one matrix a layer, a convolution's kernel
-    (height, width, in, out) is one matrix with all taps on the input side. Embeddings
-    are tables, not maps between activations: Adam has them, as in Muon's own recipe.
+    A stacked weight (layers, in, out) has one matrix per layer. A convolution's kernel
+    (height, width, in, out) is one matrix with height, width and in as its input axis.
+    Embedding tables use Adam, as Muon's authors recommend.
     """
 
     def axes(path: Any, leaf: Array) -> contrib.MuonDimensionNumbers | None:
@@ -202,35 +210,36 @@ def _name(path: Any) -> str:
 
 
 class AverageState(NamedTuple):
-    """The running average of the parameters, float32, and how many steps it saw."""
+    """The EMA of the parameters in float32, and the number of its updates."""
 
     steps: Array
     average: Params
 
 
 def average_params(decay: float) -> optax.GradientTransformation:
-    """Keeps an exponential moving average of the parameters; put it last.
+    """Keeps an exponential moving average (EMA) of the parameters.
 
-    The decay warms up as min(decay, (1 + t) / (10 + t)), so that the average does not
-    remember the random start (the rule of TensorFlow's ExponentialMovingAverage).
+    It must be the last transformation of a chain, because it applies the updates. The
+    decay warms up as min(decay, (1 + t) / (10 + t)), the rule of TensorFlow's
+    ExponentialMovingAverage, so that the average forgets the random initialization.
 
     Args:
-      decay: the share of the old average kept at each step, late in the run.
+      decay: the decay rate after the warm-up.
 
     Returns:
-      A transform that passes updates through unchanged.
+      A transformation that returns the updates unchanged.
     """
 
     def init(params: Params) -> AverageState:
-        # A copy, never the parameters themselves: both are donated to the step.
+        # A copy: the parameters and the state are both donated to the step.
         average = jax.tree.map(lambda p: jnp.array(p, jnp.float32, copy=True), params)
         return AverageState(jnp.zeros((), jnp.int32), average)
 
     def update(updates: Any, state: Any, params: Any = None) -> Any:
         new = optax.apply_updates(params, updates)
-        keep = jnp.minimum(decay, (1.0 + state.steps) / (10.0 + state.steps))
+        rate = jnp.minimum(decay, (1.0 + state.steps) / (10.0 + state.steps))
         average = jax.tree.map(
-            lambda old, p: keep * old + (1 - keep) * p, state.average, new
+            lambda old, p: rate * old + (1 - rate) * p, state.average, new
         )
         return updates, AverageState(state.steps + 1, average)
 
@@ -238,7 +247,7 @@ def average_params(decay: float) -> optax.GradientTransformation:
 
 
 def averaged(opt_state: Any, params: Params) -> Params:
-    """The running average where the optimizer keeps one, else the params themselves."""
+    """The EMA of the parameters if the optimizer keeps one, else `params`."""
     found = [
         leaf.average
         for leaf in jax.tree.leaves(

@@ -1,6 +1,6 @@
-"""What a run reports: rows of metrics and checkpoints, and nothing that is not finite.
+"""Writes rows of metrics and checkpoints, and rejects values that are not finite.
 
-A row is fetched one call late, while the devices compute the next.
+A row is fetched from the devices one call late, while they compute the next call.
 """
 
 from collections.abc import Callable, Collection, Mapping
@@ -17,10 +17,10 @@ from nnguide.training.step import State, all_finite
 
 
 class NonFiniteLoss(InputError):
-    """A loss, metric or parameter became NaN or infinite; names the last good step.
+    """A metric or parameter is NaN or infinite; the message names the last good step.
 
     Attributes:
-      step: where it was found.
+      step: the step at which it was found.
     """
 
     def __init__(self, message: str, step: int) -> None:
@@ -29,7 +29,12 @@ class NonFiniteLoss(InputError):
 
 
 class Waiting(NamedTuple):
-    """Metrics of a step that are still on the devices: prefix -> metrics."""
+    """Metrics that are not fetched yet.
+
+    Attributes:
+      step: the step after which they were computed.
+      metrics: prefix ("" for training, "name/" for an evaluation) -> metrics.
+    """
 
     step: int
     metrics: dict[str, Any]
@@ -42,7 +47,18 @@ def due_metrics(
     evaluators: Mapping[str, Callable[[Any], Any]],
     config: Config,
 ) -> Waiting | None:
-    """The metrics that are due after this many steps, still on the devices."""
+    """Computes the metrics that are due after a step; they stay on the devices.
+
+    Args:
+      done: number of steps taken.
+      state: the state after them.
+      metrics: the training metrics.
+      evaluators: name -> function of the parameters that gives metrics.
+      config: says when metrics are due.
+
+    Returns:
+      The metrics, or None if none are due.
+    """
     row = {}
     if due(done, config.log_every, config.steps):
         row[""] = metrics
@@ -56,14 +72,15 @@ def due_metrics(
 def due_rows(
     rows: list[Row], evaluations: Collection[str], config: Config
 ) -> list[Row]:
-    """Rows of an earlier run as one of `config.steps` steps writes them.
+    """Removes metrics that a run of `config.steps` steps would not have written.
 
-    The last row of a shorter run holds what was due only because the run ended.
+    The last step of a shorter run always writes a row, so an extended run must drop
+    what is not due there any more.
 
     Args:
-      rows: of metrics.jsonl.
-      evaluations: the names that evaluations' metrics begin with.
-      config: of the run that goes on.
+      rows: the rows of metrics.jsonl.
+      evaluations: the names of the evaluations, which prefix their metrics.
+      config: the config of the extended run.
     """
     kept = []
     for row in rows:
@@ -85,16 +102,20 @@ def due_rows(
 def record(
     recorder: Recorder, checkpoints: Checkpoints | None, waiting: Waiting
 ) -> Row:
-    """Fetches a row and writes it, but stops at a loss that is not finite."""
+    """Fetches a row of metrics and writes it.
+
+    Raises:
+      NonFiniteLoss: a metric is not finite; the row is not written.
+    """
     row: Row = {"step": waiting.step}
     for prefix, metrics in waiting.metrics.items():
         row.update(means(metrics, prefix))
     for name, value in row.items():
-        each = np.atleast_1d(value)
-        if not np.isfinite(each).all():
-            which = np.flatnonzero(~np.isfinite(each))
-            networks = f" in networks {which.tolist()}" if len(each) > 1 else ""
-            what = f"the {name} is {each[which[0]]}{networks}"
+        values = np.atleast_1d(value)
+        bad = np.flatnonzero(~np.isfinite(values))
+        if len(bad):
+            networks = f" in networks {bad.tolist()}" if len(values) > 1 else ""
+            what = f"the {name} is {values[bad[0]]}{networks}"
             raise _not_finite(what, waiting.step, checkpoints)
     recorder.write(row)
     return row
@@ -124,9 +145,19 @@ def save(
     state: State,
     best: str = "",
 ) -> None:
-    """Metrics first, then the state; nothing that is not finite.
+    """Writes the metrics, then the checkpoint.
 
-    A step at which the metric `best` counted nothing is saved, but is no best one.
+    Args:
+      recorder: writes the metrics.
+      checkpoints: writes the state.
+      waiting: the metrics that are due, if any.
+      step: number of steps taken.
+      state: the state after them.
+      best: the metric that selects the best checkpoint. If its weight was 0 at this
+        step, the step is saved but never counts as the best.
+
+    Raises:
+      NonFiniteLoss: a metric or parameter is not finite; nothing more is written.
     """
     row = record(recorder, checkpoints, waiting) if waiting else None
     if row and waiting and best in _names(waiting) - row.keys():

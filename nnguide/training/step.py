@@ -1,9 +1,9 @@
 """One pure training step and one pure evaluation step, for any task.
 
-Everything is a sum with a weight: microbatches and devices add their sums, and the
-step divides once. Masks, accumulation, shards and ragged ends are exact that way; a
-mean of means is not. A step whose weight is 0 has no mean and is skipped: parameters
-and optimizer stay as they were.
+Losses and metrics are (sum, weight) pairs. Microbatches and devices add up their pairs,
+and the step divides once; masks, gradient accumulation, shards and ragged last batches
+therefore give the exact mean, which a mean of means does not. A step of weight 0 has no
+mean and is skipped: parameters and optimizer state stay unchanged.
 """
 
 from collections.abc import Callable
@@ -24,16 +24,16 @@ Axis = str | tuple[str, ...] | None
 
 @struct.dataclass
 class State:
-    """Everything a run carries from step to step, arrays only.
+    """The training state, a pytree of arrays.
 
     Attributes:
-      step: how many steps were taken, int32.
-      params: the parameters, a plain tree.
-      opt_state: the optimizer's.
-      key: the run's random key; a step folds its number in and never replaces it.
+      step: number of steps taken, int32.
+      params: the parameters, without Linen's boxes.
+      opt_state: the optimizer's state.
+      key: the run's random key, which is constant; each step folds its number in.
     """
 
-    step: Any  # Any: Orbax and tree functions rebuild states of things not arrays
+    step: Any  # Any: Orbax and tree functions also build states of other leaves
     params: Any
     opt_state: Any
     key: Any
@@ -45,13 +45,13 @@ def initial_state(
     key: Key,
     start: Params | None = None,
 ) -> State:
-    """The state before the first step; Linen's boxes are taken off here.
+    """Initializes the training state.
 
     Args:
-      task: makes the parameters.
-      optimizer: makes its own state of them.
-      key: of both the parameters and the run.
-      start: parameters to begin with instead.
+      task: initializes the parameters; Linen's metadata boxes are removed.
+      optimizer: initializes its own state.
+      key: split into the key of the parameters and the run's key.
+      start: initial parameters, which are copied; None calls `task.init`.
     """
     init_key, run_key = jax.random.split(key)
     if start is None:
@@ -63,7 +63,7 @@ def initial_state(
 
 @jax.jit
 def all_finite(params: Any) -> Array:
-    """Whether no parameter is NaN or infinite; computed where they live."""
+    """Whether all numbers are finite, computed on the arrays' devices."""
     each = [jnp.isfinite(leaf).all() for leaf in jax.tree.leaves(params)]
     return jnp.stack(each).all()
 
@@ -77,25 +77,25 @@ def make_step(
     *,
     skip_non_finite: bool = False,
 ) -> Callable[[State, Any, Any, Axis], tuple[State, Metrics]]:
-    """The training step of a task, or k of them in one program.
+    """Makes the training step of a task, or k steps in one program.
 
     Args:
-      task: the subject.
-      optimizer: an Optax transform; it sees the gradient of the mean loss.
-      batches: their `assemble` is traced into the step.
-      accumulation: microbatches a step, whose gradients are summed.
-      steps_per_call: k > 1 takes rows stacked to (k, B, ...) and scans; the metrics are
-        summed over the k steps. All k batches are assembled before the scan: a gather
-        inside it costs a small network more than its matrix products.
-      skip_non_finite: skip a step whose loss or gradient is not finite, as one in
-        which nothing counts is always skipped.
+      task: provides the loss.
+      optimizer: an Optax transform; it gets the gradient of the mean loss.
+      batches: the data; their `assemble` is traced into the step.
+      accumulation: number of microbatches in a step.
+      steps_per_call: k > 1 takes rows stacked to (k, B, ...) and scans over them; the
+        metrics are summed over the k steps. All k batches are assembled before the
+        scan, because a gather inside it takes longer than a small network's matmuls.
+      skip_non_finite: skips a step whose loss, metrics or gradient are not finite. A
+        step of weight 0 is always skipped.
 
     Returns:
-      `step(state, rows, (arrays, frozen), axis) -> (state, metrics)`; metrics are
-      sums with weights, among them "loss" and "skipped", the share of skipped steps
-      (it counts nothing where none was, unless `skip_non_finite` asks for it).
-      A skipped step leaves params and optimizer as they were, and its other metrics
-      count nothing.
+      `step(state, rows, (arrays, frozen), axis) -> (state, metrics)`. The metrics are
+      {name: (sum, weight)}, among them "loss" and "skipped", the share of skipped
+      steps; without `skip_non_finite`, "skipped" has weight 0 if no step was skipped.
+      A skipped step leaves params and optimizer state unchanged, and its other metrics
+      have weight 0.
     """
 
     def prepare(state: State, rows: Any, number: Array, arrays: Any, axis: Axis) -> Any:
@@ -112,8 +112,8 @@ def make_step(
         def gradient_sums(batch: Any) -> Any:
             def objective(params: Any) -> Any:
                 total, metrics = task.loss(params, batch, loss_key, **frozen)
-                # Where n networks share a step, the totals have n entries and the
-                # weights are equal; each network's gradient is its own.
+                # n networks trained in one step give totals and equal weights of shape
+                # (n,). The sum keeps each network's gradient independent.
                 return total[0].sum(), (total[1], {"loss": total, **metrics})
 
             (_, report), gradient = jax.value_and_grad(objective, has_aux=True)(
@@ -123,13 +123,13 @@ def make_step(
 
         sums = _accumulate(gradient_sums, batch, accumulation)
         gradient, (weight, metrics) = _sum_over(axis, sums)
-        counted = weight.mean() != 0
-        divisor = jnp.where(counted, weight.mean(), 1)
+        has_weight = weight.mean() != 0
+        divisor = jnp.where(has_weight, weight.mean(), 1)
         gradient = jax.tree.map(lambda g: g / divisor, gradient)
         updates, opt_state = optimizer.update(gradient, state.opt_state, state.params)
         params = optax.apply_updates(state.params, updates)
         new = State(state.step + 1, params, opt_state, state.key)
-        accepted = _accepted(skip_non_finite, counted, gradient, metrics)
+        accepted = _accepted(skip_non_finite, has_weight, gradient, metrics)
         return _if_accepted(accepted, state, new, metrics)
 
     def step(state: State, rows: Any, shared: Any, axis: Axis) -> tuple[State, Metrics]:
@@ -158,7 +158,16 @@ def make_step(
 def make_evaluation(
     task: Task, batches: Batches
 ) -> Callable[[Any, Any, Any, Axis], tuple[None, Metrics]]:
-    """The evaluation step: `(params, (rows, weight), (arrays, frozen, key), axis)`."""
+    """Makes the evaluation step of a task.
+
+    Args:
+      task: provides `evaluate`.
+      batches: the data; their `assemble` is traced into the step.
+
+    Returns:
+      `step(params, (rows, weight), (arrays, frozen, key), axis) -> (None, metrics)`;
+      `weight` (B,) is 0 for padding rows.
+    """
 
     def step(params: Any, rows: Any, shared: Any, axis: Axis) -> tuple[None, Metrics]:
         (rows, weight), (arrays, frozen, key) = rows, shared
@@ -173,7 +182,7 @@ def make_evaluation(
 
 
 def _examples(rows: Any, axis: Axis) -> Array:
-    """Each row's place in the global batch, (B,) int32."""
+    """Each row's index in the global batch, (B,) int32."""
     size = jax.tree.leaves(rows)[0].shape[0]
     first = 0 if axis is None else jax.lax.axis_index(axis) * size
     return first + jnp.arange(size, dtype=jnp.int32)
@@ -182,12 +191,13 @@ def _examples(rows: Any, axis: Axis) -> Array:
 def _assemble(
     batches: Batches, arrays: Any, rows: Any, examples: Array, key: Key
 ) -> dict[str, Array]:
+    """The batch with `example`, and with `weight` 1 unless it has weights already."""
     ones = jnp.ones(examples.shape, jnp.float32)
     return {"weight": ones, **batches.assemble(arrays, rows, key), "example": examples}
 
 
 def _accumulate(gradient_sums: Callable, batch: Any, count: int) -> Any:
-    """Adds up microbatches; the j-th has examples j, j + count, ... of every device."""
+    """Sums over microbatches; the j-th has rows j, j + count, ... of each device."""
     if count == 1:
         return gradient_sums(batch)
     size = batch["example"].shape[0]
@@ -200,30 +210,35 @@ def _accumulate(gradient_sums: Callable, batch: Any, count: int) -> Any:
     def split(leaf: Array) -> Array:
         return leaf.reshape(-1, count, *leaf.shape[1:]).swapaxes(0, 1)
 
-    pieces = jax.tree.map(split, batch)
-    first = jax.tree.map(lambda leaf: leaf[0], pieces)
+    microbatches = jax.tree.map(split, batch)
+    first = jax.tree.map(lambda leaf: leaf[0], microbatches)
     zeros = jax.tree.map(
         lambda leaf: jnp.zeros(leaf.shape, leaf.dtype),
         jax.eval_shape(gradient_sums, first),
     )
 
-    def add(sums: Any, piece: Any) -> tuple[Any, None]:
-        return jax.tree.map(jnp.add, sums, gradient_sums(piece)), None
+    def add(sums: Any, microbatch: Any) -> tuple[Any, None]:
+        return jax.tree.map(jnp.add, sums, gradient_sums(microbatch)), None
 
-    return jax.lax.scan(add, zeros, pieces)[0]
+    return jax.lax.scan(add, zeros, microbatches)[0]
 
 
 def _accepted(
-    skip_non_finite: bool, counted: Array, gradient: Any, metrics: Metrics
+    skip_non_finite: bool, has_weight: Array, gradient: Any, metrics: Metrics
 ) -> Array:
-    """Whether a step is taken: something counts and, if asked for, all is finite."""
-    return counted & all_finite((gradient, metrics)) if skip_non_finite else counted
+    """Whether a step is taken: its weight is not 0 and, if required, all is finite."""
+    if not skip_non_finite:
+        return has_weight
+    return has_weight & all_finite((gradient, metrics))
 
 
 def _if_accepted(
     accepted: Array, old: State, new: State, metrics: Metrics
 ) -> tuple[State, Metrics]:
-    """The new state; or the old one a step on, its metrics counting nothing."""
+    """The new state and metrics; if not accepted, the old state and zero metrics.
+
+    The step number advances in both cases. The metric "skipped" is added.
+    """
     kept = State(new.step, old.params, old.opt_state, old.key)
     state, metrics = jax.tree.map(
         lambda new, old: jnp.where(accepted, new, old),
@@ -235,10 +250,11 @@ def _if_accepted(
 
 
 def _skipped(metrics: Metrics, always: bool) -> Metrics:
-    """The share of skipped steps; it counts nothing where it is 0, unless always."""
+    """The metric "skipped"; its weight is set to 0 if its sum is 0, unless `always`."""
     total, weight = metrics["skipped"]
     return {"skipped": (total, jnp.where(always | (total > 0), weight, 0))}
 
 
 def _sum_over(axis: Axis, tree: Any) -> Any:
+    """Sums over the devices of a mesh axis, if there is one."""
     return tree if axis is None else jax.lax.psum(tree, axis)

@@ -39,26 +39,33 @@ def test_both_layouts_are_read_back(tmp_path):
 BAD = [
     (
         said(("user", "a"), ("user", "b"), ("assistant", "c")),
-        "two user turns running; put the assistant's turn between",
+        "two user turns in a row; add the assistant's turn between",
     ),
     (
         said(("user", "a"), ("assistant", "b"), ("assistant", "c")),
-        "two assistant turns running; put the user's turn between",
+        "two assistant turns in a row; add the user's turn between",
     ),
-    (said(("assistant", "a"), ("user", "b")), "it begins with an answer; put the user"),
+    (said(("assistant", "a"), ("user", "b")), "it begins with an answer; add the user"),
     (said(("user", "a"), ("assistant", " ")), "an empty assistant turn; write"),
     (said(("user", "a")), "the last user turn has no answer; add it"),
     (said(("system", "a")), "the last user turn has no answer; add it"),
     (said(("user", "a"), ("system", "b")), "message 2 is a second or late system"),
-    (said(("robot", "a")), 'message 1 has no "role" of user, assistant or system'),
-    ('{"messages": []}', '"messages" is no list of messages; give one'),
+    (
+        said(("system", "a"), ("user", "b"), ("system", "c")),
+        "message 3 is a second or late system",
+    ),
+    (said(("robot", "a")), 'message 1 needs a "role" .user, assistant or system'),
+    ('{"messages": []}', '"messages" is not a list of messages; give one'),
     ("not json", r"not JSON \(Expecting value"),
     ("[1]", 'neither "messages" nor "prompt", "chosen" and "rejected"; write'),
     (
         '{"prompt": "a", "chosen": "b", "rejected": "b"}',
         "chosen and rejected are equal",
     ),
-    ('{"prompt": "a", "chosen": "", "rejected": "b"}', '"chosen" is empty or no text'),
+    (
+        '{"prompt": "a", "chosen": "", "rejected": "b"}',
+        '"chosen" is empty or not a string',
+    ),
 ]
 
 
@@ -88,8 +95,8 @@ def test_what_cannot_be_read_is_named(tmp_path):
     with pytest.raises(InputError, match=r"nothing\.jsonl: cannot be read \(No such"):
         load_conversations(f"jsonl:{tmp_path}/nothing.jsonl")
     (tmp_path / "bytes.jsonl").write_bytes(b"\xff\xfe")
-    match = r"bytes\.jsonl:1: cannot be read as a text \(byte 0xff is not UTF-8"
+    match = r"bytes\.jsonl:1: cannot be read as text \(byte 0xff is not UTF-8"
     with pytest.raises(InputError, match=match):
         load_conversations(f"jsonl:{tmp_path}/bytes.jsonl")
-    with pytest.raises(InputError, match="known is jsonl:PATH"):
+    with pytest.raises(InputError, match="give jsonl:PATH"):
         load_conversations("pydocs")

@@ -237,7 +237,7 @@ def test_what_does_not_go_together_is_refused(tmp_path):
 def test_texts_that_cannot_be_read_are_refused(tmp_path):
     assert "known are pydocs, tiny_shakespeare" in refusal("shakespeare")
     assert "nowhere.txt: cannot be read" in refusal(f"text:{tmp_path / 'nowhere.txt'}")
-    assert "cannot be read as a text" in refusal(text_file(tmp_path, b"\xff\xfe"))
+    assert "cannot be read as text" in refusal(text_file(tmp_path, b"\xff\xfe"))
     assert "is empty" in refusal(text_file(tmp_path, b""))
     assert "cannot be read" in refusal(f"tokens:{tmp_path}/no.bin", vocabulary=9)
 

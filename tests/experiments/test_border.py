@@ -91,6 +91,11 @@ def test_flag_files_that_absl_cannot_read_are_named(tmp_path, content, says):
             border._check_flag_files(arguments)
 
 
+def test_a_folder_is_refused_as_a_flag_file(tmp_path):
+    with pytest.raises(InputError, match=f"--flagfile={tmp_path}: no such file"):
+        border._check_flag_files([f"--flagfile={tmp_path}"])
+
+
 @pytest.mark.parametrize(
     "number",
     [errno.ENOSPC, errno.EROFS, errno.EACCES, errno.ENAMETOOLONG, errno.ELOOP],

@@ -75,10 +75,14 @@ def test_more_steps_go_on_and_are_kept_in_the_config(tmp_path):
 @pytest.mark.parametrize(
     ("trained", "changes", "says"),
     [
-        (100, {"schedule": "cosine"}, r".* rates that depend .*schedule=cosine\)"),
+        (100, {"schedule": "cosine"}, r".* rates .* depend .*schedule=cosine\)"),
         (1, {"schedule": "cosine"}, ""),  # the first rate is the same
         (80, {"schedule": "warmup_stable_decay"}, ""),
-        (90, {"schedule": "warmup_stable_decay"}, "the 90 steps trained in .* 100 "),
+        (
+            90,
+            {"schedule": "warmup_stable_decay"},
+            "the learning rates of the 90 steps trained in .* 100 ",
+        ),
     ],
 )
 def test_rates_that_depend_on_the_number_are_told(tmp_path, trained, changes, says):
@@ -98,7 +102,7 @@ def test_rates_that_depend_on_the_number_are_told(tmp_path, trained, changes, sa
 def test_what_else_may_not_change(tmp_path):
     run(tmp_path, 100)
     with pytest.raises(
-        InputError, match=r"steps=50: .* has a run of 100; name another"
+        InputError, match=r"steps=50: .* has a run of 100 steps; name another"
     ):
         run(tmp_path, 50)
     with pytest.raises(InputError, match=r"another config \(.*--size 1 there, 2 asked"):

@@ -42,5 +42,5 @@ def test_an_unknown_argument_is_one_line(capsys):
     assert printed.out == ""
     assert printed.err.splitlines() == [
         "error: part9: not an argument; give none.",
-        "error: part8_facts: not an argument; give python -m experiments.part8_facts.",
+        "error: part8_facts: not an argument; run python -m experiments.part8_facts.",
     ]

@@ -134,7 +134,7 @@ def test_a_fine_tuned_model_answers_a_prompt_and_no_other_is_made(
 
 
 BAD_LINES = {
-    "two user turns running": '{"messages": [{"role": "user", "content": "a"}, '
+    "two user turns in a row": '{"messages": [{"role": "user", "content": "a"}, '
     '{"role": "user", "content": "b"}, {"role": "assistant", "content": "c"}]}',
     "an empty assistant turn": '{"messages": [{"role": "user", "content": "a"}, '
     '{"role": "assistant", "content": ""}]}',

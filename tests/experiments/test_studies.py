@@ -108,6 +108,6 @@ def test_a_file_of_another_layout_is_moved_aside_in_one_line(tmp_path, capsys, o
     (tmp_path / "results.json").write_text(old)
     ask(tmp_path, "second")
     assert list(measured(tmp_path)) == ["0.second"]
-    assert (tmp_path / "results.unread.json").read_text() == old
+    assert (tmp_path / "results.unread-1.json").read_text() == old
     (line,) = capsys.readouterr().err.splitlines()
-    assert "moved to results.unread.json" in line
+    assert "moved to results.unread-1.json" in line

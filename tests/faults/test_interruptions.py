@@ -100,7 +100,7 @@ def test_sigterm_between_trainings_ends_with_0():
         [sys.executable, "-c", BETWEEN], capture_output=True, text=True, timeout=60
     )
     assert ended.returncode == 0
-    assert ended.stderr == "SIGTERM: the same command goes on from here\n"
+    assert ended.stderr == "SIGTERM: the same command resumes from here\n"
     assert not ended.stdout
 
 

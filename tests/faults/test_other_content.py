@@ -42,7 +42,7 @@ from nnguide.data.text import TextConfig
 from nnguide.language.chat import ChatTemplate
 from nnguide.tokenizer.byte_values import Bytes
 
-REFUSED = r"made with other data \(.*sha256 .* there, sha256 .* now\); give back"
+REFUSED = r"made with other data \(.*sha256 .* there, sha256 .* now\); restore"
 
 
 class Begun(Exception):

@@ -2,12 +2,15 @@
 test_interruptions.py; another config: tests/experiments/test_launcher.py.)"""
 
 import contextlib
+import errno
 import os
 import tempfile
+import time
 from pathlib import Path
 
 import pytest
 import toy
+from absl import logging as absl_logging
 
 from experiments import border, launcher
 from experiments.workdir import LOCK, _locks
@@ -77,10 +80,16 @@ def test_a_run_on_read_only_storage_gets_a_twin_that_can_be_written(
             again = toy.fit(twin)
             (twin / "figures/old.png").write_bytes(b"new")
             assert launcher.open_workdir("toy", launcher.Common(str(run))) == twin
+        assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
         assert again.history == trained.history
         assert toy.gap(again.state.params, trained.state.params) == 0
-        assert (twin / "figures/old.png").read_bytes() == b"old"  # copied anew
-        assert before == {path: path.stat().st_mtime_ns for path in run.rglob("*")}
+        assert (twin / "figures/old.png").read_bytes() == b"new"  # what was drawn there
+        (run / "figures/old.png").write_bytes(b"newer")
+        later = time.time() + 10
+        os.utime(run / "figures/old.png", (later, later))
+        with as_nobody():
+            launcher.open_workdir("toy", launcher.Common(str(run)))
+        assert (twin / "figures/old.png").read_bytes() == b"newer"
 
 
 def test_a_new_run_in_a_folder_of_another_user_is_refused():
@@ -151,3 +160,14 @@ def test_without_a_home_the_cache_has_to_be_named(monkeypatch, tmp_path):
         cache_folder()
     monkeypatch.setenv("NNGUIDE_CACHE", str(tmp_path))
     assert cache_folder() == tmp_path
+
+
+def test_storage_without_locks_is_told_and_used(tmp_path, monkeypatch, caplog):
+    def no_locks(*arguments):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr("fcntl.flock", no_locks)
+    absl_logging.use_absl_handler()
+    with caplog.at_level("WARNING"):
+        launcher.open_workdir("toy", launcher.Common(str(tmp_path / "run")))
+    assert "cannot be locked (No locks available); start no second" in caplog.text

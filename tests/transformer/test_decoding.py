@@ -89,8 +89,8 @@ def test_what_the_kernel_does_not_know_is_refused():
     for changes, message in (
         ({"positions": "rotary"}, r"does not know model\.positions=rotary"),
         ({"activation": "swiglu"}, r"does not know model\.activation=swiglu"),
-        ({"embedding": 48}, r"model\.embedding=48 is no multiple of 32"),
-        ({"heads": 4}, r"heads=8 is no multiple of 16"),
+        ({"embedding": 48}, r"model\.embedding=48 is not a multiple of 32"),
+        ({"heads": 4}, r"heads=8 is not a multiple of 16"),
         ({"context": 20}, "rows may outgrow the context"),
     ):
         with pytest.raises(InputError, match=message):

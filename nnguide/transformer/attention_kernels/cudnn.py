@@ -1,6 +1,6 @@
-"""Attention by cuDNN's fused kernel, on NVIDIA GPUs: no T x S array in memory.
+"""cuDNN's fused attention kernel for NVIDIA GPUs, which stores no T x S array.
 
-bfloat16 or float16 only. `table` says what its public interface lacks.
+It supports bfloat16 and float16 only; `table` lists its other limits.
 """
 
 import jax
@@ -16,7 +16,7 @@ def attend(
     *,
     causal: bool = True,
 ) -> Float[Array, "B T H K"]:
-    """What each query's token takes from the others; see `attention_kernels.attend`."""
+    """Computes attention by cuDNN; see `attention_kernels.attend`."""
     return jax.nn.dot_product_attention(
         query, key, value, is_causal=causal, implementation="cudnn"
     )

@@ -1,7 +1,7 @@
-"""What each attention kernel can do, at a glance, and the choice among them.
+"""The capabilities of each attention kernel, and the selection of one for a call.
 
-A kernel asked for by name does all that the call needs or is refused with the reason.
-Only `auto` chooses, and it says what it took and why.
+A kernel selected by name is refused, with the reason, if it does not support the call.
+`auto` selects the platform's fastest supported kernel and logs the choice.
 """
 
 import functools
@@ -17,16 +17,16 @@ AttentionName = Literal["auto", "written_out", "xla", "blockwise", "cudnn", "spl
 
 
 class Wants(NamedTuple):
-    """What a call needs from a kernel.
+    """The features that a call requires of a kernel.
 
     Attributes:
-      causal: no query sees a later token.
-      segments: several documents share a row, and none sees another.
-      grouped_heads: several query heads share the heads of keys and values.
-      cache: an array says which pairs are valid: ragged keys, as a cache has them.
-      softcap: scores squashed by c tanh(score / c).
-      dropout: parts of the pattern dropped.
-      float32: queries, keys and values in float32.
+      causal: a causal mask.
+      segments: segment ids; attention is masked between the documents of a row.
+      grouped_heads: grouped-query attention: fewer key/value heads than query heads.
+      cache: an explicit mask of valid query-key pairs, as a KV cache needs.
+      softcap: soft-capped logits, c tanh(logit / c).
+      dropout: dropout of the attention weights.
+      float32: float32 inputs.
     """
 
     causal: bool
@@ -42,11 +42,11 @@ class Case(NamedTuple):
     """One call of a kernel.
 
     Attributes:
-      wants: what it needs.
-      dtype: of queries, keys and values.
-      head_width: K.
-      queries: T.
-      keys: S.
+      wants: the required features.
+      dtype: the dtype of queries, keys and values.
+      head_width: K, the size of a head.
+      queries: T, the number of queries.
+      keys: S, the number of keys.
     """
 
     wants: Wants
@@ -57,23 +57,23 @@ class Case(NamedTuple):
 
 
 class Abilities(NamedTuple):
-    """What a kernel can do: the needs it meets, then where and at which sizes.
+    """What a kernel supports: features, platforms and sizes.
 
     Attributes:
-      causal: as in `Wants`, as are the next six.
+      causal: see `Wants`.
       segments: see `Wants`.
       grouped_heads: see `Wants`.
       cache: see `Wants`.
       softcap: see `Wants`.
       dropout: see `Wants`.
       float32: see `Wants`.
-      platforms: where it runs; none named means everywhere.
-      width_multiple: the head width has to be a multiple of it.
+      platforms: the supported platforms; empty for all.
+      width_multiple: the head width must be a multiple of it.
       width_most: the largest head width; 0 for any.
-      width_most_on_hopper: the same where a Hopper GPU or a later one is at hand.
-      tokens_multiple: the numbers of queries and of keys have to be multiples of it.
-      tokens_multiple_in_training: the same for a call that is differentiated.
-      causal_square: a causal mask needs as many keys as queries.
+      width_most_on_hopper: the largest head width on Hopper GPUs and later ones.
+      tokens_multiple: the numbers of queries and keys must be multiples of it.
+      tokens_multiple_in_training: the same, for a call that is differentiated.
+      causal_square: a causal mask requires as many keys as queries.
     """
 
     causal: bool
@@ -93,8 +93,8 @@ class Abilities(NamedTuple):
 
 
 yes, no = True, False
-# cuDNN's row: what jax/_src/cudnn/fused_attention_stablehlo.py checks for calls of the
-# public interface; a test compares the two.
+# cuDNN's row follows the checks of jax/_src/cudnn/fused_attention_stablehlo.py on calls
+# by the public interface; a test compares the two.
 # fmt: off
 TABLE: dict[str, Abilities] = {
     #                        causal segments grouped cache softcap dropout float32
@@ -110,12 +110,12 @@ TABLE: dict[str, Abilities] = {
 }
 # fmt: on
 
-WHY_NOT = {  # of every "no" above
-    ("xla", "softcap"): "jax.nn.dot_product_attention has no place for it",
+WHY_NOT = {  # the reason for every "no" above
+    ("xla", "softcap"): "jax.nn.dot_product_attention has no such argument",
     ("xla", "dropout"): "jax.nn.dot_product_attention has none",
     ("cudnn", "segments"): "its public interface takes no segment ids",
     ("cudnn", "cache"): "it would turn the valid pairs into a dense bias",
-    ("cudnn", "softcap"): "its public interface has no place for it",
+    ("cudnn", "softcap"): "its public interface has no such argument",
     ("cudnn", "dropout"): "its public interface has none",
     ("cudnn", "float32"): "it takes bfloat16 or float16 only",
     ("splash", "cache"): "its mask is fixed when the program is compiled",
@@ -127,8 +127,8 @@ WORDS = {
     "segments": "packed segments",
     "grouped_heads": "grouped heads",
     "cache": "a mask of valid pairs (cache)",
-    "softcap": "a soft cap on the scores",
-    "dropout": "dropout of the pattern",
+    "softcap": "soft-capped logits",
+    "dropout": "dropout of attention weights",
     "float32": "float32",
 }
 
@@ -150,22 +150,26 @@ def choose(
     tokens: int,
     keys: int | None = None,
 ) -> tuple[str, str]:
-    """The kernel for a call, and the reason; the log says it once a choice.
+    """Selects the kernel for a call, and logs each choice once.
 
-    A call does not say whether it is going to be differentiated. `auto` therefore takes
-    a kernel that can be; one asked for by name is refused when a gradient is taken.
+    It is unknown here whether the call will be differentiated. `auto` therefore selects
+    a kernel that supports it; a kernel selected by name raises when it is
+    differentiated.
 
     Args:
-      name: the kernel asked for, or auto for the platform's fastest that can.
-      wants: what the call needs.
-      platform: cpu, gpu or tpu, as `jax.default_backend()` calls it.
-      dtype: of queries, keys and values.
-      head_width: K.
-      tokens: queries T.
-      keys: S; None for as many as queries.
+      name: a kernel, or auto for the platform's fastest supported kernel.
+      wants: the required features.
+      platform: cpu, gpu or tpu, as in `jax.default_backend()`.
+      dtype: the dtype of queries, keys and values.
+      head_width: K, the size of a head.
+      tokens: T, the number of queries.
+      keys: S, the number of keys; None for as many as queries.
+
+    Returns:
+      The kernel's name and the reason for the choice.
 
     Raises:
-      InputError: the kernel asked for cannot do it.
+      InputError: the selected kernel does not support the call.
     """
     if target.is_counting():
         return "written_out", "FLOPs are counted"
@@ -173,7 +177,7 @@ def choose(
     if name != "auto":
         if hindrance := cannot(name, case, platform):
             raise InputError(
-                f"attention={name}: {hindrance}. Give auto, or one that can: "
+                f"attention={name}: {hindrance}. Give auto, or one of: "
                 f"{', '.join(_able(case, platform))}."
             )
         return announced(name, "asked for", False)
@@ -193,18 +197,18 @@ def choose(
 def cannot(
     kernel: str, case: Case, platform: str | None = None, training: bool = False
 ) -> str | None:
-    """Why a kernel cannot do what a call needs; None when it can.
+    """Why a kernel does not support a call; None if it does.
 
     Args:
-      kernel: a row of the table.
+      kernel: the kernel's name, a row of the table.
       case: the call.
-      platform: where it is to run; None leaves that question out.
-      training: whether it is differentiated.
+      platform: the platform of the call; None skips this check.
+      training: whether the call is differentiated.
     """
     row = TABLE[kernel]
     if platform is not None and row.platforms and platform not in row.platforms:
         return f"it runs on {' and '.join(row.platforms)}, not on {platform}"
-    wide = case.wants.float32 or jnp.dtype(case.dtype).itemsize > 2  # float64, too
+    wide = case.wants.float32 or jnp.dtype(case.dtype).itemsize > 2  # or float64
     wants = case.wants._replace(float32=wide)
     for need in Wants._fields:
         if getattr(wants, need) and not getattr(row, need):
@@ -215,13 +219,13 @@ def cannot(
 def _wrong_width(row: Abilities, width: int) -> str | None:
     most = row.width_most
     if row.width_most_on_hopper:
-        # JAX asks the device at hand, also in a dry run for another one.
+        # JAX checks the local device, even in a dry run for another platform.
         capability = target.compute_capability()
         if capability and capability < AMPERE:
             return "it needs an Ampere GPU (compute capability 8.0) or a later one"
         most = row.width_most_on_hopper if capability and capability >= HOPPER else most
     if width % row.width_multiple:
-        return f"head width {width} is no multiple of {row.width_multiple}"
+        return f"head width {width} is not a multiple of {row.width_multiple}"
     if most and width > most:
         return f"head width {width} is more than {most}"
     return None
@@ -230,28 +234,26 @@ def _wrong_width(row: Abilities, width: int) -> str | None:
 def _wrong_length(row: Abilities, case: Case, training: bool) -> str | None:
     queries, keys = case.queries, case.keys
     if case.wants.causal and row.causal_square and queries != keys:
-        # Its causal mask takes the queries for the first of the tokens, not the last.
-        return (
-            f"{queries} queries and {keys} keys under a causal mask: it needs as many"
-        )
+        # Its causal mask aligns the queries with the first keys, not with the last.
+        return f"{queries} queries and {keys} keys under a causal mask: must be equal"
     for multiple, when in (
         (row.tokens_multiple, ""),
         (row.tokens_multiple_in_training if training else 1, ", as its gradient needs"),
     ):
         for tokens in (queries, keys):
             if tokens % multiple:
-                return f"{tokens} tokens are no multiple of {multiple}{when}"
+                return f"{tokens} tokens are not a multiple of {multiple}{when}"
     return None
 
 
 def _able(case: Case, platform: str) -> list[str]:
-    """The kernels that can do the case on the platform."""
+    """The kernels that support a call on a platform."""
     return [kernel for kernel in TABLE if cannot(kernel, case, platform) is None]
 
 
-@functools.cache  # so that the log says each choice once, not once a layer
+@functools.cache  # logs each choice once, not once per layer
 def announced(kernel: str, reason: str, is_warning: bool) -> tuple[str, str]:
-    """Logs a choice the first time it is made, and gives it back."""
+    """Logs a choice the first time it is made, and returns it."""
     level = logging.WARNING if is_warning else logging.INFO
     logging.log(level, "attention: %s (%s)", kernel, reason)
     return kernel, reason

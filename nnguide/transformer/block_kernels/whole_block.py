@@ -49,7 +49,7 @@ def unsuited(config: TransformerConfig) -> str:
     """Why the kernel cannot run a model; empty if it can."""
     shared = config.groups * config.head_width
     if shared % BLOCK:
-        return f"keys of all heads are {shared} numbers, no multiple of {BLOCK}"
+        return f"keys of all heads are {shared} numbers, not a multiple of {BLOCK}"
     return fused.unsuited(config)
 
 

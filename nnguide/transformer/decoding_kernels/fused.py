@@ -60,7 +60,7 @@ def unsuited(config: TransformerConfig) -> str:
     }
     for name, (size, unit) in sizes.items():
         if size % unit:
-            return f"{name}={size} is no multiple of {unit}"
+            return f"{name}={size} is not a multiple of {unit}"
     known = {
         "blocks": ("attention_and_mlp",),
         "positions": ("learned", "none"),

@@ -164,7 +164,7 @@ def test_auto_trains_odd_lengths_by_the_next_kernel(sizes):
     """CLIP's texts have 77 tokens, and many a picture has an odd number of patches."""
     taken, reason = choose("auto", NOTHING, "gpu", jnp.bfloat16, 64, *sizes)
     assert taken == "xla"
-    assert "77 tokens are no multiple of 2, as its gradient needs" in reason
+    assert "77 tokens are not a multiple of 2, as its gradient needs" in reason
 
 
 def test_gpus_older_than_cudnns_kernel_are_left_to_the_next(capability):

@@ -168,17 +168,15 @@ def test_auto_by_platform_type_and_sizes(platform, dtype, width, tokens, taken):
     [
         ("cudnn", "cpu", 64, 128, "runs on gpu, not on cpu"),
         ("splash", "gpu", 64, 128, "runs on tpu, not on gpu"),
-        ("cudnn", "gpu", 20, 128, "head width 20 is no multiple of 8"),
+        ("cudnn", "gpu", 20, 128, "head width 20 is not a multiple of 8"),
         ("cudnn", "gpu", 256, 128, "head width 256 is more than 128"),
-        ("splash", "tpu", 64, 100, "100 tokens are no multiple of 128"),
+        ("splash", "tpu", 64, 100, "100 tokens are not a multiple of 128"),
     ],
 )
 def test_a_kernel_asked_for_is_never_replaced(kernel, platform, width, tokens, reason):
     with pytest.raises(InputError, match=reason) as refusal:
         choose(kernel, wanting("causal"), platform, jnp.bfloat16, width, tokens)
-    assert "Give auto, or one that can: written_out, xla, blockwise" in str(
-        refusal.value
-    )
+    assert "Give auto, or one of: written_out, xla, blockwise" in str(refusal.value)
 
 
 def test_a_choice_is_logged_once_and_warns_where_the_fused_kernel_is_left(caplog):
