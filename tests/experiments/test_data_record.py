@@ -22,7 +22,7 @@ def test_other_data_under_the_same_command_are_refused_with_both_digests(tmp_pat
     before = {path: path.read_bytes() for path in workdir.iterdir()}
     match = (
         r"run: made with other data \(text: sha256 0123456789abcdef there, sha256 "
-        r"fedcba9876543210 now\); give back the old data, name another --workdir, or "
+        r"fedcba9876543210 now\); restore the old data, name another --workdir, or "
         r"--restart\.$"
     )
     with pytest.raises(InputError, match=match):

@@ -91,7 +91,7 @@ from experiments import launcher
 def run(config):
     signal.raise_signal(signal.SIGTERM)
     print("went on")
-launcher.main(run, launcher.Common())
+launcher.main(run, launcher.Common(), lambda config: {})
 """
 
 

@@ -23,6 +23,10 @@ GPT2 = TransformerConfig(
 ONE_LAYER = dataclasses.replace(GPT2, layers=1)
 CONFIGS = variants(ONE_LAYER, grouped_heads=8) | {"gpt2": GPT2}
 CONFIGS["relu"] = dataclasses.replace(CONFIGS["relu"], embedding=96)
+NAMES = [
+    pytest.param(name, marks=pytest.mark.slow) if name == "relu" else name
+    for name in CONFIGS
+]
 OURS = Execution(compute_dtype="float32", blocks="fused")
 XLA = Execution(compute_dtype="float32", blocks="xla")
 TEXTS = jax.random.randint(jax.random.key(0), (3, 77), 0, 11)  # more than one chunk
@@ -93,7 +97,7 @@ def everything(module: Transformer, params: Any) -> jax.Array:
 
 @pytest.mark.smoke
 @needs_compiler
-@pytest.mark.parametrize("name", CONFIGS)
+@pytest.mark.parametrize("name", NAMES)
 def test_the_kernel_reads_what_xla_reads_and_its_gradient_is_the_same(name):
     config, params = CONFIGS[name], grown_params(CONFIGS[name], 0.1)
     ours, wanted = (
