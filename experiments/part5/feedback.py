@@ -139,7 +139,7 @@ class Chatbot(NamedTuple):
 
     @property
     def folder(self) -> Path:
-        """Of the trainings with this config and template, and of their results."""
+        """The folder of trainings with this config and template, and their results."""
         learned = _Learned(self.config, self.template)
         return self.workdir / f"feedback-{digest(learned)}"
 
